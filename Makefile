@@ -1,0 +1,47 @@
+# Each target makes .venv itself; all they need is Python 3.11 or newer.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+RUNTIME_BIN := $(CURDIR)/.venv-runtime/bin
+DEMO := $(CURDIR)/demo
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test lint types unit test-runtime bench clean
+
+demo: $(VENV)/installed ## the five commands, in a new folder
+	rm -rf $(DEMO) && mkdir -p $(DEMO)/data && cp data/names.txt $(DEMO)/data/
+	cd $(DEMO) && $(BIN)/nplm dataset build
+	cd $(DEMO) && $(BIN)/nplm train
+	cd $(DEMO) && $(BIN)/nplm eval --split val
+	cd $(DEMO) && $(BIN)/nplm export onnx
+	cd $(DEMO) && $(BIN)/nplm generate --runtime onnx
+
+test: lint types unit ## lint, types, all tests
+
+lint: $(VENV)/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/installed
+	$(BIN)/mypy
+
+unit: $(VENV)/installed
+	$(BIN)/python -m pytest
+
+test-runtime: .venv-runtime/installed ## what must work without torch, where there is no torch
+	$(RUNTIME_BIN)/python -m pytest tests -m "not training"
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[train]" --group dev
+	touch $@
+
+.venv-runtime/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-runtime
+	$(RUNTIME_BIN)/python -m pip install --quiet --constraint constraints.txt --upgrade pip
+	$(RUNTIME_BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group test
+	touch $@
+
+clean:
+	rm -rf $(VENV) .venv-runtime demo

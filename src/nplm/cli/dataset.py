@@ -1,0 +1,113 @@
+"""`nplm dataset build` and `nplm dataset info`."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nplm.cli import latest
+from nplm.cli.console import note, stdout
+from nplm.config import DatasetConfig
+from nplm.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from nplm.corpus.dataset import Dataset
+
+app = typer.Typer(
+    help="Make a data set from a list of strings, or describe one.", no_args_is_help=True
+)
+DEFAULT_SOURCE = latest.DATA / "names.txt"
+
+
+@app.command()
+def build(
+    source: Annotated[
+        Path, typer.Argument(help="Text file, one string a line; - for stdin.")
+    ] = DEFAULT_SOURCE,
+    out: Annotated[Path | None, typer.Option(help="Folder to write. [default: data/NAME]")] = None,
+    split: Annotated[str, typer.Option(help="Shares of train, val and test.")] = "0.8,0.1,0.1",
+    split_by: Annotated[
+        str,
+        typer.Option(help="string: copies stay together, nothing leaks; line: the lesson's split."),
+    ] = "string",
+    distinct: Annotated[bool, typer.Option("--distinct", help="Drop copies first.")] = False,
+    normalize: Annotated[str, typer.Option(help="Unicode normalisation: nfc or none.")] = "nfc",
+    seed: Annotated[int, typer.Option(help="Of the shuffle.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
+) -> None:
+    """Split a list of strings and write it as ids."""
+    from nplm.corpus import dataset
+    from nplm.files import refuse_existing
+
+    shares = split.split(",")
+    if len(shares) != 3:
+        raise UsageError(f"--split is {split}", "give three numbers, as in 0.8,0.1,0.1")
+    config = DatasetConfig((shares[0], shares[1], shares[2]), split_by, distinct, normalize, seed)
+    name = "stdin" if str(source) == "-" else source.name
+    folder = out or latest.DATA / Path(name).stem
+    refuse_existing(folder, force=force)
+    built = dataset.build(dataset.read_source(_content(source), name, normalize), config)
+    dataset.save(built, folder)
+    blank = built.source["blank_lines"]
+    skipped = f", {blank:,} blank lines skipped" if blank else ""
+    note(f"{built.source['strings']:,} strings, {len(built.vocab)} symbols{skipped} -> {folder}")
+    note("next: nplm train" + ("" if out is None else f" {folder}"))
+
+
+def _content(source: Path) -> bytes:
+    from nplm.files import read_bytes
+
+    if str(source) == "-":
+        return sys.stdin.buffer.read()
+    if source == DEFAULT_SOURCE and not source.exists():
+        raise DataError(f"there is no {source} here", "name your own list: nplm dataset build FILE")
+    return read_bytes(source, "give a text file with one string a line")
+
+
+@app.command()
+def info(
+    folder: Annotated[Path | None, typer.Argument(help="A data set. [default: the newest]")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what a data set holds, and how its contexts grow with the block size."""
+    from nplm.corpus.dataset import load
+    from nplm.corpus.info import describe
+
+    dataset = load(latest.dataset_folder(folder))
+    if as_json:
+        typer.echo(json.dumps(describe(dataset), ensure_ascii=False, indent=2))
+    else:
+        _print(dataset)
+
+
+def _print(dataset: "Dataset") -> None:
+    from rich.table import Table
+
+    from nplm.corpus.dataset import SPLITS
+    from nplm.corpus.info import block_sizes
+    from nplm.vocab import show_symbols
+
+    splits = Table(title=f"{dataset.name}: {len(dataset.vocab)} symbols, the boundary among them")
+    splits.add_column("split")
+    splits.add_column("strings", justify="right")
+    splits.add_column("symbols to predict", justify="right")
+    for name in SPLITS:
+        splits.add_row(name, f"{dataset.strings(name):,}", f"{dataset.symbols(name):,}")
+    growth = Table(title="why tables explode: contexts by block size")
+    for heading in ("block size", "rows possible", "seen in train", "val unseen", "floor (nats)"):
+        growth.add_column(heading, justify="right")
+    for item in block_sizes(dataset):
+        unseen = "" if item.val_unseen_share is None else f"{item.val_unseen_share:.2%}"
+        possible = (
+            f"{item.rows_possible:,}"
+            if item.rows_possible < 10**12
+            else f"{item.rows_possible:.2e}"
+        )
+        floor = f"{item.floor_nats_per_symbol:.4f}"
+        growth.add_row(str(item.block_size), possible, f"{item.contexts_seen:,}", unseen, floor)
+    console = stdout()
+    console.print(splits)
+    console.print(f"symbols: {show_symbols(dataset.vocab.symbols)}", markup=False)
+    console.print(growth)

@@ -1,0 +1,283 @@
+"""Settings: frozen, validated, with their defaults and the presets. Unknown keys are refused.
+
+A run's settings are a preset, overridden by a configuration file, overridden by flags.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from difflib import get_close_matches
+from fractions import Fraction
+from typing import Any
+
+from nplm.errors import UsageError
+
+MAX_BLOCK_SIZE = 64
+MAX_SEED = 2**64 - 1
+
+
+def _choice(key: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise UsageError(f"{key} is {value!r}", f"choose {', '.join(allowed)}")
+
+
+def _integer(key: str, value: object, low: int, high: int | None = None) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise UsageError(f"{key} is {value!r}", "give a whole number")
+    if value < low or (high is not None and value > high):
+        bounds = f"at least {low}" if high is None else f"between {low} and {high}"
+        raise UsageError(f"{key} is {value}", f"it must be {bounds}")
+
+
+def _number(key: str, value: object, low: float, high: float = math.inf) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise UsageError(f"{key} is {value!r}", "give a finite number")
+    if not low <= value <= high:
+        bounds = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
+        raise UsageError(f"{key} is {value:g}", f"it must be {bounds}")
+
+
+def _above_zero(key: str, value: object) -> None:
+    _number(key, value, 0.0)
+    if value == 0:
+        raise UsageError(f"{key} is 0", "it must be above 0")
+
+
+@dataclass(frozen=True)
+class DatasetConfig:
+    """How strings are normalised and split.
+
+    Attributes:
+        split: shares of train, val and test as decimal strings or numbers; they add up to 1.
+        split_by: "string" keeps all copies of a string in one split; "line" splits the lines.
+        distinct: drop the copies first.
+        normalize: "nfc" or "none".
+        seed: of the shuffle, `random.Random(seed)`.
+    """
+
+    split: tuple[str, str, str] = ("0.8", "0.1", "0.1")
+    split_by: str = "string"
+    distinct: bool = False
+    normalize: str = "nfc"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _choice("split_by", self.split_by, ("string", "line"))
+        _choice("normalize", self.normalize, ("nfc", "none"))
+        _integer("seed", self.seed, 0, MAX_SEED)
+        if any(share < 0 for share in self.shares) or sum(self.shares) != 1:
+            raise UsageError(
+                f"--split is {','.join(self.split)}", "give three shares from 0 up that add up to 1"
+            )
+        if self.shares[0] == 0:
+            raise UsageError("--split gives train nothing", "its share must be above 0")
+
+    @property
+    def shares(self) -> tuple[Fraction, Fraction, Fraction]:
+        """The shares, exact: 0.7 + 0.2 is 0.9 here."""
+        try:
+            train, val, test = (Fraction(share) for share in self.split)
+        except (ValueError, ZeroDivisionError):
+            raise UsageError(
+                f"--split is {','.join(self.split)}", "give three numbers, as in 0.8,0.1,0.1"
+            ) from None
+        return train, val, test
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network of Bengio et al. (2003), section 2, with its later refinements.
+
+    Attributes:
+        init: "scaled" (weights in proportion to 1 / sqrt(inputs), small output layer) or "normal"
+            (the lesson's: all N(0, 1), output bias uniform in [0, 1)).
+        layers: hidden layers; the first is Bengio's, further ones are residual.
+    """
+
+    block_size: int = 8
+    embedding_size: int = 24
+    hidden_size: int = 256
+    layers: int = 1
+    activation: str = "tanh"
+    layer_norm: bool = False
+    dropout: float = 0.0
+    init: str = "scaled"
+
+    def __post_init__(self) -> None:
+        _integer("block_size", self.block_size, 1, MAX_BLOCK_SIZE)
+        _integer("embedding_size", self.embedding_size, 1)
+        _integer("hidden_size", self.hidden_size, 1)
+        _integer("layers", self.layers, 1, 16)
+        _choice("activation", self.activation, ("tanh", "relu", "gelu"))
+        _choice("init", self.init, ("scaled", "normal"))
+        _number("dropout", self.dropout, 0.0, 0.95)
+        if not isinstance(self.layer_norm, bool):
+            raise UsageError(f"layer_norm is {self.layer_norm!r}", "give true or false")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How the network is trained.
+
+    Attributes:
+        draw: what a row of a batch is: "positions" (one sampled position and its symbol, as in the
+            lesson) or "contexts" (a distinct context and its whole distribution of next symbols).
+        batch_size: draws per step, or "full" for all contexts weighted by their counts.
+        schedule: of the learning rate; "step" divides it by ten at half time.
+        warmup: share of the steps over which the rate rises from zero.
+        eval_every: steps between exact evaluations; 0 means a twentieth of the steps.
+    """
+
+    draw: str = "contexts"
+    steps: int = 4000
+    batch_size: int | str = 1024
+    optimizer: str = "adamw"
+    learning_rate: float = 0.005
+    schedule: str = "linear"
+    warmup: float = 0.0
+    weight_decay: float = 0.0
+    eval_every: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _choice("draw", self.draw, ("contexts", "positions"))
+        _integer("steps", self.steps, 1)
+        if self.batch_size != "full":
+            _integer("batch_size", self.batch_size, 1)
+        elif self.draw == "positions":
+            raise UsageError("batch_size is full, draw is positions", "a full batch is of contexts")
+        _choice("optimizer", self.optimizer, ("sgd", "adamw"))
+        _above_zero("learning_rate", self.learning_rate)
+        _choice("schedule", self.schedule, ("constant", "step", "linear", "cosine"))
+        _number("warmup", self.warmup, 0.0, 1.0)
+        _number("weight_decay", self.weight_decay, 0.0)
+        _integer("eval_every", self.eval_every, 0)
+        _integer("seed", self.seed, 0, MAX_SEED)
+
+    @property
+    def eval_interval(self) -> int:
+        """Steps between evaluations, at least 1."""
+        return self.eval_every or max(1, self.steps // 20)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """All settings of one training run."""
+
+    preset: str = "default"
+    model: ModelConfig = field(default_factory=ModelConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+    def as_tables(self) -> dict[str, Any]:
+        """Nested plain values, as a TOML file would hold them."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class SamplingConfig:
+    """How a row of logits becomes a distribution to draw from, and when a string ends.
+
+    The order is: mask, temperature, top-k, top-p. Ties go to the lower id.
+
+    Attributes:
+        temperature: logits are divided by it; 0 is greedy.
+        top_k: keep the k most probable symbols; None keeps all.
+        top_p: keep the most probable symbols until their mass reaches p.
+        prefix: every string starts with it.
+        min_length: symbols before the end symbol may be drawn, prefix included.
+        max_length: symbols at which a string is cut, prefix included.
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float = 1.0
+    prefix: str = ""
+    min_length: int = 1
+    max_length: int = 32
+
+    def __post_init__(self) -> None:
+        _number("--temperature", self.temperature, 0.0)
+        if self.top_k is not None:
+            _integer("--top-k", self.top_k, 1)
+        _number("--top-p", self.top_p, 0.0, 1.0)
+        if self.top_p == 0:
+            raise UsageError("--top-p is 0", "it must be above 0 and at most 1")
+        _integer("--min-length", self.min_length, 0)
+        _integer("--max-length", self.max_length, 1)
+
+
+PRESETS: Mapping[str, RunConfig] = {
+    "default": RunConfig(),
+    "notebook": RunConfig(
+        "notebook",
+        ModelConfig(block_size=3, embedding_size=10, hidden_size=200, init="normal"),
+        TrainConfig(
+            draw="positions",
+            steps=20_000,
+            batch_size=32,
+            optimizer="sgd",
+            learning_rate=0.1,
+            schedule="step",
+            eval_every=1000,
+        ),
+    ),
+}
+
+
+def preset(name: str) -> RunConfig:
+    """The settings of a preset.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if name not in PRESETS:
+        raise UsageError(f"there is no preset {name!r}", f"choose {_near(name, PRESETS)}")
+    return PRESETS[name]
+
+
+def override(config: RunConfig, values: Mapping[str, Any], where: str) -> RunConfig:
+    """`config` with flat or nested (`model`, `train`) settings replaced.
+
+    Args:
+        values: setting names to values, or the tables of a configuration file.
+        where: the file or place the values come from, for messages.
+
+    Raises:
+        UsageError: an unknown key (the nearest one is suggested) or a value out of bounds.
+    """
+    sections = {"model": _names(ModelConfig), "train": _names(TrainConfig)}
+    changed: dict[str, dict[str, Any]] = {"model": {}, "train": {}}
+    for key, value in values.items():
+        if key in sections and isinstance(value, Mapping):
+            for name, inner in value.items():
+                if name not in sections[key]:
+                    raise _unknown(f"{key}.{name}", name, sections[key], where)
+                changed[key][name] = inner
+            continue
+        section = next((s for s, names in sections.items() if key in names), None)
+        if section is None:
+            raise _unknown(key, key, [*sections["model"], *sections["train"]], where)
+        changed[section][key] = value
+    try:
+        return replace(
+            config,
+            model=replace(config.model, **changed["model"]),
+            train=replace(config.train, **changed["train"]),
+        )
+    except UsageError as error:
+        raise UsageError(
+            f"{where}: {error.problem}" if where else error.problem, error.cure
+        ) from None
+
+
+def _names(settings: type) -> list[str]:
+    return [item.name for item in fields(settings)]
+
+
+def _unknown(shown: str, name: str, known: list[str], where: str) -> UsageError:
+    return UsageError(f"{where}: unknown setting {shown!r}", f"did you mean {_near(name, known)}?")
+
+
+def _near(name: str, known: Mapping[str, Any] | list[str]) -> str:
+    close = get_close_matches(name, list(known), n=1)
+    return close[0] if close else ", ".join(known)

@@ -1,0 +1,1 @@
+"""Strings become counts: data sets, context tables, exact evaluation. Needs numpy, never torch."""

@@ -1,0 +1,138 @@
+"""Files that are whole or not there: atomic writes, hashes, and JSON and TOML with clear errors.
+
+Everything nplm writes goes through here. A reader sees the old content or the new content, never a
+part; a failed write (a full disk, a kill) leaves what was there before.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from nplm.errors import DataError
+
+
+def refuse_existing(path: Path, *, force: bool) -> None:
+    """Raise DataError when `path` exists and may not be replaced."""
+    if path.exists() and not force:
+        raise DataError(
+            f"{path} already exists", "add --force to replace it or choose another --out"
+        )
+
+
+@contextmanager
+def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary neighbour of `path`; on success fsync it and rename it to `path`.
+
+    Raises:
+        DataError: the folder cannot be written or the disk is full; `path` is as it was.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        temporary = Path(name)
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DataError(f"cannot write {path}: {reason}", "what was there is unchanged") from error
+    finally:
+        if temporary is not None:
+            with suppress(FileNotFoundError):
+                temporary.unlink()
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    with atomic_writer(path) as file:
+        file.write(content)
+
+
+def write_json(path: Path, content: Any) -> None:
+    text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+    write_bytes(path, text.encode("utf-8"))
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder to fill; on success it takes the place of `path`, whole.
+
+    Raises:
+        DataError: something in it cannot be written; `path` is as it was.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror}", "choose another --out") from error
+    try:
+        content = scratch / "new"
+        content.mkdir()
+        yield content
+        if path.exists():
+            path.replace(scratch / "old")
+        content.replace(path)
+    except OSError as error:
+        if (scratch / "old").exists() and not path.exists():
+            (scratch / "old").replace(path)
+        raise DataError(f"cannot write {path}: {error.strerror}", "choose another --out") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def read_bytes(path: Path, cure: str = "check the path") -> bytes:
+    """The content of `path`, or DataError with `cure` when it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}", cure) from error
+
+
+def read_json(path: Path, cure: str = "check the path") -> dict[str, Any]:
+    content = read_bytes(path, cure)
+    try:
+        parsed = json.loads(content)
+    except ValueError as error:
+        raise DataError(
+            f"{path} is not valid JSON: {error}", "it was damaged; make it again"
+        ) from error
+    if not isinstance(parsed, dict):
+        raise DataError(f"{path} is not a JSON object", "it was damaged; make it again")
+    return parsed
+
+
+def read_toml(path: Path, cure: str = "check the path") -> dict[str, Any]:
+    content = read_bytes(path, cure)
+    try:
+        return tomllib.loads(content.decode("utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path} is not valid TOML: {error}", "mend that line") from error
+
+
+def sha256(*parts: bytes | memoryview) -> str:
+    """The SHA-256 of the parts in hexadecimal, each preceded by its length."""
+    digest = hashlib.sha256()
+    for part in parts:
+        size = part.nbytes if isinstance(part, memoryview) else len(part)
+        digest.update(size.to_bytes(8, "little"))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _umask() -> int:
+    """The process's umask: mkstemp ignores it, but a file should get the usual permissions."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

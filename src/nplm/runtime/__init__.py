@@ -1,0 +1,1 @@
+"""A model file becomes strings. Needs numpy and onnxruntime, never torch."""

@@ -1,0 +1,85 @@
+"""One row of logits to one symbol: options, seeded uniforms, inverse cumulative distribution.
+
+The only sampler. String i of a stream depends on (model, options, seed, i) and nothing else: its
+t-th draw uses one Philox4x64-10 uniform that is a function of (seed, i, t). B is the number of
+rows, V the vocabulary size.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nplm.config import SamplingConfig
+from nplm.vocab import BOUNDARY
+
+LANES = 4  # uniforms in one block of Philox4x64
+MAX_INDEX = 2**63 - 1
+
+
+def uniforms(seed: int, start: int, count: int, block: int) -> NDArray[np.float64]:
+    """Uniforms in [0, 1) of strings `start` to `start + count`, draws 4 * block to 4 * block + 3.
+
+    Philox4x64-10 (Salmon et al. 2011) with key (seed, 0) and counter (i + 1, block, 0, 0): lane k
+    is draw 4 * block + k of string i, u = (x >> 11) * 2^-53.
+
+    Returns:
+        (count, 4) float64.
+    """
+    # numpy counts the first word up before each block of four, which gives i + 1, i + 2, ...
+    generator = np.random.Philox(key=seed, counter=[start, block, 0, 0])
+    raw = generator.random_raw(LANES * count)
+    return np.asarray((raw >> np.uint64(11)) * 2.0**-53).reshape(count, LANES)
+
+
+def probabilities(
+    logits: NDArray[np.float32], sampling: SamplingConfig, *, end_allowed: bool = True
+) -> NDArray[np.float64]:
+    """(B, V) logits -> (B, V) probabilities under the options, in float64.
+
+    Softmax of the float32 logits in float64; the end symbol masked unless allowed; then
+    temperature, top-k and top-p in this order, each among what the one before kept. Ties go to
+    the lower id.
+    """
+    wide = logits.astype(np.float64)
+    if not end_allowed:
+        wide[:, BOUNDARY] = -np.inf
+    if sampling.temperature == 0:
+        greedy = np.zeros_like(wide)
+        greedy[np.arange(len(wide)), wide.argmax(axis=1)] = 1.0
+        return greedy
+    wide -= wide.max(axis=1, keepdims=True)
+    if sampling.temperature != 1:
+        wide /= sampling.temperature
+    p = np.exp(wide)
+    p /= p.sum(axis=1, keepdims=True)
+    if sampling.top_k is None and sampling.top_p == 1:
+        return p
+    return _most_probable(p, sampling.top_k or p.shape[1], sampling.top_p)
+
+
+def _most_probable(p: NDArray[np.float64], top_k: int, top_p: float) -> NDArray[np.float64]:
+    """Zero all but the `top_k` most probable symbols, then all but the fewest with mass `top_p`."""
+    order = np.argsort(-p, axis=1, kind="stable")
+    ranked = np.take_along_axis(p, order, axis=1)
+    ranked[:, top_k:] = 0.0
+    if top_p < 1:
+        ranked /= ranked.sum(axis=1, keepdims=True)
+        before = np.cumsum(ranked, axis=1) - ranked
+        ranked[before >= top_p] = 0.0
+    kept = np.zeros_like(p)
+    np.put_along_axis(kept, order, ranked, axis=1)
+    return np.asarray(kept / kept.sum(axis=1, keepdims=True))
+
+
+def cumulative(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(B, V) probabilities -> (B, V) cumulative distribution; it ends at exactly 1.
+
+    Dividing by the last sum makes every id from the last possible one on equal to 1, so a uniform
+    below 1 never falls behind it.
+    """
+    cdf = np.cumsum(p, axis=1)
+    return np.asarray(cdf / cdf[:, -1:])
+
+
+def draw(cdf: NDArray[np.float64], u: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(B, V) cumulative rows and (B,) uniforms -> (B,) the first id k with cdf[k] > u."""
+    return np.asarray((cdf > u[:, None]).argmax(axis=1))

@@ -1,0 +1,1 @@
+"""Counts become a model file: the network, its training, checkpoints, export. Needs torch."""

@@ -1,0 +1,323 @@
+"""The run folder: settings, vocabulary, weights, logs; whole at any moment, checked when read.
+
+    config.toml         settings as resolved, and which data set
+    vocab.json          symbols, normalisation, longest training string
+    model.safetensors   the best weights on val
+    last.safetensors    everything needed to go on
+    metrics.jsonl       one line per exact evaluation
+    batch_loss.f32      every step's loss, raw float32
+
+`last.safetensors` is what counts: the logs may run ahead of it and are cut back to its step.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import tomli_w
+import torch
+from filelock import FileLock, Timeout
+from torch import Tensor
+
+from nplm.config import ModelConfig, RunConfig, TrainConfig
+from nplm.corpus.dataset import Dataset
+from nplm.errors import DataError, UsageError
+from nplm.files import read_bytes, read_json, read_toml, sha256, write_bytes, write_json
+from nplm.runtime.modelcard import ModelCard
+from nplm.training.loop import Evaluated, Trainer, TrainerState
+from nplm.training.model import NeuralLM, TorchModel
+from nplm.vocab import Vocab
+
+FORMAT = "1"
+CONFIG, VOCAB = "config.toml", "vocab.json"
+BEST, LAST = "model.safetensors", "last.safetensors"
+METRICS, LOSSES = "metrics.jsonl", "batch_loss.f32"
+NO_RUN = "make one: nplm train"
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What `config.toml` and `vocab.json` say.
+
+    Attributes:
+        dataset: path of the data set, relative to the run folder where that is possible.
+        threads: torch's thread count; the same count gives the same bits.
+    """
+
+    config: RunConfig
+    card: ModelCard
+    dataset_name: str
+    dataset: str
+    device: str
+    threads: int
+
+    def dataset_folder(self, run: Path) -> Path:
+        return Path(os.path.normpath(run / self.dataset))
+
+
+def new_facts(
+    config: RunConfig, dataset: Dataset, dataset_folder: Path, run: Path, device: str
+) -> RunFacts:
+    """The facts of a run about to start."""
+    card = ModelCard(
+        dataset.vocab,
+        config.model.block_size,
+        dataset.normalize,
+        dataset.longest,
+        dataset.sha256,
+    )
+    relative = os.path.relpath(dataset_folder.resolve(), run.resolve())
+    return RunFacts(config, card, dataset.name, relative, device, torch.get_num_threads())
+
+
+def write_facts(run: Path, facts: RunFacts) -> None:
+    tables = facts.config.as_tables() | {
+        "dataset": {
+            "name": facts.dataset_name,
+            "path": facts.dataset,
+            "sha256": facts.card.dataset_sha256,
+        },
+        "run": {"device": facts.device, "threads": facts.threads, "torch": torch.__version__},
+    }
+    write_bytes(run / CONFIG, tomli_w.dumps(tables).encode("utf-8"))
+    write_json(
+        run / VOCAB,
+        {
+            "level": "character",
+            "normalize": facts.card.normalize,
+            "longest": facts.card.longest,
+            "symbols": list(facts.card.vocab.symbols),
+        },
+    )
+
+
+def read_facts(run: Path) -> RunFacts:
+    """Read a run's settings.
+
+    Raises:
+        DataError: there is no run in `run`, or a file is damaged; the message names it.
+    """
+    if not (run / CONFIG).exists():
+        raise DataError(f"there is no run in {run}", NO_RUN)
+    tables, vocab = read_toml(run / CONFIG, NO_RUN), read_json(run / VOCAB, NO_RUN)
+    try:
+        config = RunConfig(
+            tables["preset"], ModelConfig(**tables["model"]), TrainConfig(**tables["train"])
+        )
+        card = ModelCard(
+            Vocab(tuple(vocab["symbols"])),
+            config.model.block_size,
+            vocab["normalize"],
+            vocab["longest"],
+            tables["dataset"]["sha256"],
+        )
+        dataset, settings = tables["dataset"], tables["run"]
+        return RunFacts(
+            config, card, dataset["name"], dataset["path"], settings["device"], settings["threads"]
+        )
+    except (KeyError, TypeError, UsageError) as error:
+        raise DataError(f"{run / CONFIG} or {VOCAB} is damaged: {error}", "train again") from error
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder, opened for use: its best weights as a network."""
+
+    folder: Path
+    facts: RunFacts
+    network: NeuralLM
+    best_step: int
+
+    @property
+    def model(self) -> TorchModel:
+        return self.on("cpu")
+
+    def on(self, device: str) -> TorchModel:
+        """The network as a StepModel on a torch device."""
+        return TorchModel(self.network.to(device), device)
+
+    @property
+    def card(self) -> ModelCard:
+        return self.facts.card
+
+
+def load_run(folder: Path) -> Run:
+    """Open a run with its best weights.
+
+    Raises:
+        DataError: there is none, or a file is damaged; the message names it.
+    """
+    facts = read_facts(folder)
+    header, tensors = _read_tensors(folder / BEST, _hashes(folder))
+    network = NeuralLM(facts.config.model, len(facts.card.vocab))
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise DataError(
+            f"{folder / BEST} does not fit {CONFIG}: {reason}", "train again"
+        ) from error
+    return Run(folder, facts, network.eval(), int(header["step"]))
+
+
+class Writer:
+    """Writes a run folder while it trains. Use inside `locked`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._losses: list[float] = []
+        self._best_written = -1
+
+    def log_loss(self, loss: float) -> None:
+        self._losses.append(loss)
+
+    def log_evaluation(self, evaluation: Evaluated) -> None:
+        with (self.folder / METRICS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(evaluation)) + "\n")
+
+    def save(self, trainer: Trainer) -> None:
+        """Write a whole checkpoint: the logs first, the state, then the best weights."""
+        _append(self.folder / LOSSES, np.array(self._losses, np.float32).tobytes())
+        self._losses.clear()
+        state = trainer.state()
+        numbers = {
+            "step": state.step,
+            "train_seconds": state.train_seconds,
+            "best_step": state.best_step,
+            "best_nats": state.best_nats,
+        }
+        hashes = _hashes(self.folder)
+        _write_tensors(self.folder / LAST, numbers, hashes, state.tensors)
+        self.save_best(trainer)
+
+    def save_best(self, trainer: Trainer) -> None:
+        if trainer.best_step != self._best_written:
+            hashes = _hashes(self.folder)
+            _write_tensors(self.folder / BEST, {"step": trainer.best_step}, hashes, trainer.best)
+            self._best_written = trainer.best_step
+
+    def resume(self) -> TrainerState:
+        """Read the last checkpoint and cut the logs back to its step."""
+        header, tensors = _read_tensors(self.folder / LAST, _hashes(self.folder))
+        state = TrainerState(
+            tensors,
+            int(header["step"]),
+            float(header["train_seconds"]),
+            int(header["best_step"]),
+            float(header["best_nats"]),
+        )
+        kept = [
+            line for line in _metric_lines(self.folder) if json.loads(line)["step"] <= state.step
+        ]
+        write_bytes(self.folder / METRICS, b"".join(kept))
+        losses = read_bytes(self.folder / LOSSES)[: 4 * state.step]
+        write_bytes(self.folder / LOSSES, losses)
+        return state
+
+
+def metrics(folder: Path) -> list[Evaluated]:
+    """The evaluations a run has logged."""
+    return [Evaluated(**json.loads(line)) for line in _metric_lines(folder)]
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a run has taken all its steps."""
+    header, _ = _split(folder / LAST, read_bytes(folder / LAST, NO_RUN))
+    return int(header["step"]) == read_facts(folder).config.train.steps
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the run folder for this process; the system lets go of it when the process ends.
+
+    Raises:
+        DataError: another process trains there.
+    """
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise DataError(
+            f"{folder} is in use by another process", "wait for it or stop it"
+        ) from None
+    except OSError as error:
+        raise DataError(
+            f"cannot write in {folder}: {error.strerror}", "choose another --out"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _metric_lines(folder: Path) -> list[bytes]:
+    """Whole lines of the metrics; a kill may have left a part of one at the end."""
+    if not (folder / METRICS).exists():
+        return []
+    lines = read_bytes(folder / METRICS).splitlines(keepends=True)
+    return [line for line in lines if line.endswith(b"\n")]
+
+
+def _append(path: Path, content: bytes) -> None:
+    try:
+        with path.open("ab") as file:
+            file.write(content)
+    except OSError as error:
+        raise DataError(
+            f"cannot write {path}: {error.strerror}", "the last checkpoint stands"
+        ) from error
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """Hashes of the small files that the tensors only make sense with."""
+    return {f"sha256_{name}": sha256(read_bytes(folder / name, NO_RUN)) for name in (CONFIG, VOCAB)}
+
+
+def _write_tensors(
+    path: Path, numbers: dict[str, float], hashes: dict[str, str], tensors: dict[str, Tensor]
+) -> None:
+    metadata = {"format": FORMAT, **{key: repr(n) for key, n in numbers.items()}, **hashes}
+    tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    unsigned = safetensors.torch.save(tensors, metadata)
+    metadata["sha256"] = _content_hash(path, unsigned)
+    write_bytes(path, safetensors.torch.save(tensors, metadata))
+
+
+def _read_tensors(path: Path, hashes: dict[str, str]) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """The metadata and tensors of a file that `_write_tensors` wrote, checked."""
+    content = read_bytes(path, NO_RUN)
+    header, _ = _split(path, content)
+    if header.get("sha256") != _content_hash(path, content):
+        raise DataError(f"{path} is damaged: its content does not match its hash", "train again")
+    for key, value in hashes.items():
+        if header.get(key) != value:
+            name = key.removeprefix("sha256_")
+            raise DataError(
+                f"{path.parent / name} is not the one {path.name} was saved with",
+                "put the original back or train again",
+            )
+    return header, safetensors.torch.load(content)
+
+
+def _content_hash(path: Path, content: bytes) -> str:
+    """Of the tensors, their names and shapes, and the metadata but the hash itself."""
+    metadata, tensors = _split(path, content)
+    metadata = {key: value for key, value in metadata.items() if key != "sha256"}
+    described = json.dumps([metadata, tensors], sort_keys=True).encode("utf-8")
+    return sha256(described, memoryview(content)[8 + int.from_bytes(content[:8], "little") :])
+
+
+def _split(path: Path, content: bytes) -> tuple[dict[str, str], dict[str, Any]]:
+    """The two parts of a safetensors header: metadata, and the tensors' names, types and places."""
+    try:
+        size = int.from_bytes(content[:8], "little")
+        header = json.loads(content[8 : 8 + size])
+        return header.pop("__metadata__"), header
+    except (ValueError, KeyError, AttributeError) as error:
+        raise DataError(f"{path} is damaged: its header cannot be read", "train again") from error

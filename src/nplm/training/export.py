@@ -1,0 +1,207 @@
+"""A run becomes one ONNX file, proved equal to the network before it is put in place.
+
+The module is traced by torch, stripped of everything that tells of this machine, and described by
+metadata. The same run, library versions and machine give the same bytes.
+"""
+
+import hashlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+
+import nplm
+from nplm.config import SamplingConfig
+from nplm.corpus.contexts import ContextTable
+from nplm.corpus.dataset import Dataset
+from nplm.corpus.evaluate import evaluate, log_sum_exp
+from nplm.errors import VerificationError
+from nplm.files import refuse_existing, write_bytes, write_json
+from nplm.runtime.generate import Generated, default_max_length, generate
+from nplm.runtime.modelcard import ModelCard
+from nplm.runtime.sampling import LANES, cumulative, probabilities, uniforms
+from nplm.runtime.session import INPUT, OUTPUT, open_bytes
+from nplm.stepmodel import StepModel, all_logits, iter_logits
+from nplm.training.checkpoint import Run
+
+OPSET = 18
+IR_VERSION = 8  # the one of opset 18: onnxruntime since 2023 reads it
+TOLERANCE = 1e-4  # largest difference of any log-probability
+BOUNDARY_TOLERANCE = 1e-5  # how near a draw must lie to a boundary to fall on either side
+PROOF_STRINGS = 1000
+PROOF_SEED = 0
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was compared between the file and the network, and how it came out.
+
+    Attributes:
+        largest: the largest difference of a log-probability.
+        differing: strings that differ, each because a draw fell on a boundary.
+    """
+
+    contexts: int
+    strings: int
+    tolerance: float
+    largest: float
+    differing: int
+
+
+def export(run: Run, dataset: Dataset, out: Path, *, force: bool = False) -> Proof:
+    """Write `out` and its sidecar `out`.json.
+
+    Raises:
+        DataError: `out` exists and `force` is not given.
+        VerificationError: onnxruntime does not compute what torch computes; `out` is as it was.
+    """
+    refuse_existing(out, force=force)
+    table = dataset.table("train", run.model.block_size)
+    card = replace(run.card, extra=_extra(run, dataset, table))
+    content = to_onnx(run, card)
+    proof = prove(run.model, open_bytes(content, str(out)), card, table)
+    write_bytes(out, content)
+    digest = hashlib.sha256(content).hexdigest()
+    write_json(out.with_name(out.name + ".json"), {**card.facts(), "sha256": digest})
+    return proof
+
+
+def _extra(run: Run, dataset: Dataset, table: ContextTable) -> dict[str, Any]:
+    """The facts of a model card that no computation depends on. No clock, no path."""
+    extra: dict[str, Any] = {
+        "name": run.folder.resolve().name,
+        "proof": {
+            "contexts": len(table),
+            "strings": PROOF_STRINGS,
+            "tolerance": TOLERANCE,
+            "boundary_tolerance": BOUNDARY_TOLERANCE,
+        },
+        "versions": {
+            "nplm": nplm.__version__,
+            "torch": torch.__version__,
+            "onnx": onnx.__version__,
+        },
+    }
+    if dataset.symbols("val"):
+        nats = evaluate(run.model, dataset.table("val", run.model.block_size))
+        extra["val"] = {"nats_per_symbol": round(nats.per_symbol, 6), "symbols": nats.symbols}
+    return extra
+
+
+def to_onnx(run: Run, card: ModelCard) -> bytes:
+    """Trace the single-step forward and return a stripped ONNX model with the card as metadata."""
+    # Two rows: torch takes a dimension of one for a constant.
+    example = torch.zeros(2, run.model.block_size, dtype=torch.int64)
+    with _silence():
+        program = torch.onnx.export(
+            run.network.eval(),
+            (example,),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            external_data=False,
+            verbose=False,
+        )
+    assert program is not None
+    traced = program.model_proto
+    strip(traced)
+    onnx.helper.set_model_props(traced, card.to_metadata())
+    onnx.checker.check_model(traced, full_check=True)
+    return bytes(traced.SerializeToString(deterministic=True))
+
+
+def strip(traced: onnx.ModelProto) -> None:
+    """Remove stack traces, paths, docs and producer stamps; keep what computes."""
+    traced.ir_version = IR_VERSION
+    traced.producer_name, traced.producer_version, traced.doc_string = "nplm", "", ""
+    graph = traced.graph
+    graph.name, graph.doc_string = "nplm", ""
+    for part in (traced, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    del graph.value_info[:]
+    for count, node in enumerate(graph.node):
+        node.name = f"node_{count}"
+
+
+def prove(truth: StepModel, candidate: StepModel, card: ModelCard, table: ContextTable) -> Proof:
+    """Compare two StepModels on all contexts of `table` and on seeded strings.
+
+    Raises:
+        VerificationError: a log-probability differs by more than 1e-4, or a string differs other
+            than by a draw within 1e-5 of a boundary.
+    """
+    largest = 0.0
+    for start, logits in iter_logits(candidate, table.contexts):
+        expected = all_logits(truth, table.contexts[start : start + len(logits)])
+        largest = max(largest, float(np.abs(_log_softmax(logits) - _log_softmax(expected)).max()))
+    if not largest <= TOLERANCE:
+        raise VerificationError(
+            f"onnxruntime and torch differ by {largest:.1e} in a log-probability, "
+            f"more than {TOLERANCE:g}",
+            "the old file, if any, is unchanged; please report this",
+        )
+    sampling = SamplingConfig(max_length=default_max_length(card))
+    pairs = zip(
+        generate(truth, card, sampling, PROOF_STRINGS, PROOF_SEED),
+        generate(candidate, card, sampling, PROOF_STRINGS, PROOF_SEED),
+        strict=True,
+    )
+    differing = [(one, two) for one, two in pairs if one.text != two.text]
+    for one, two in differing:
+        if not explained(truth, candidate, card, one, two):
+            raise VerificationError(
+                f"onnxruntime and torch generate different strings: {two.text!r}, {one.text!r}",
+                "the old file, if any, is unchanged; please report this",
+            )
+    return Proof(len(table), PROOF_STRINGS, TOLERANCE, largest, len(differing))
+
+
+def explained(
+    truth: StepModel, candidate: StepModel, card: ModelCard, one: Generated, two: Generated
+) -> bool:
+    """Whether two versions of a string part at a draw within 1e-5 of a boundary of both rows."""
+    ids, others = [*card.vocab.encode(one.text), 0], [*card.vocab.encode(two.text), 0]
+    t = next(k for k, (a, b) in enumerate(zip(ids, others, strict=False)) if a != b)
+    context = np.array([([0] * card.block_size + ids[:t])[-card.block_size :]])
+    u = float(uniforms(PROOF_SEED, one.index, 1, t // LANES)[0, t % LANES])
+    sampling = SamplingConfig()
+    for model in (truth, candidate):
+        p = probabilities(
+            all_logits(model, context), sampling, end_allowed=t >= sampling.min_length
+        )
+        if np.abs(cumulative(p) - u).min() > BOUNDARY_TOLERANCE:
+            return False
+    return True
+
+
+def _log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    return np.asarray(logits - log_sum_exp(logits)[:, None])
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Torch's exporter logs, warns and prints; none of it is for the user."""
+    level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with (
+            warnings.catch_warnings(),
+            redirect_stdout(io.StringIO()),
+            redirect_stderr(io.StringIO()),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)

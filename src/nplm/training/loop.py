@@ -1,0 +1,198 @@
+"""The training loop: yields what happened, prints nothing, saves nothing.
+
+Everything a run needs to go on bit for bit is in `Trainer.state` (see `training.checkpoint` for its
+file). On the CPU the result depends only on settings, data, torch version and thread count. The
+loop owns torch's global random state while it runs.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nplm.config import RunConfig, TrainConfig
+from nplm.corpus.contexts import ContextTable
+from nplm.corpus.evaluate import evaluate
+from nplm.errors import DivergedError
+from nplm.training.batches import make_sampler
+from nplm.training.model import NeuralLM, TorchModel
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """One step was taken. `loss` is the batch's, in nats per symbol."""
+
+    step: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """An exact evaluation; `val_nats_per_symbol` is None when there is no val split."""
+
+    step: int
+    train_seconds: float
+    train_nats_per_symbol: float
+    val_nats_per_symbol: float | None
+    learning_rate: float
+
+
+Event = Stepped | Evaluated
+
+
+@dataclass(frozen=True)
+class TrainerState:
+    """All that is needed to go on: tensors by name, and numbers for a file's header."""
+
+    tensors: dict[str, Tensor]
+    step: int
+    train_seconds: float
+    best_step: int
+    best_nats: float
+
+
+class Trainer:
+    """A network, its optimiser, and where they are.
+
+    Attributes:
+        step: steps taken.
+        train_seconds: time in steps alone, without imports, evaluation or saving.
+        best: the weights with the lowest val so far (without val: the last ones), on the CPU.
+        last_evaluation: the newest exact evaluation, None before the first.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        train: ContextTable,
+        val: ContextTable | None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.config = config
+        self._train, self._val = train, val
+        self.device = torch.device(device)
+        torch.manual_seed(config.train.seed)
+        self.network = NeuralLM(config.model, train.vocab_size).to(self.device)
+        self.optimizer = _optimizer(config.train, self.network)
+        self._sampler = make_sampler(config.train, train)
+        self.step = 0
+        self.train_seconds = 0.0
+        self.best = _copy(self.network)
+        self.best_step = 0
+        self.best_nats = math.inf
+        self.last_evaluation: Evaluated | None = None
+
+    def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
+        """Train to the last step, or until `stop` says so; it is asked between steps.
+
+        Raises:
+            DivergedError: a loss or a parameter is not finite.
+        """
+        self.network.train()
+        interval = self.config.train.eval_interval
+        while self.step < self.config.train.steps and not stop():
+            yield Stepped(self.step + 1, self._take_step())
+            if self.step % interval == 0 or self.step == self.config.train.steps:
+                yield self._evaluate()
+
+    def _take_step(self) -> float:
+        started = time.perf_counter()
+        rate = learning_rate(self.config.train, self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        batch = self._sampler.batch(self.step)
+        loss = batch.loss(self.network(batch.contexts))
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        value = float(loss.detach())
+        self.step += 1
+        self.train_seconds += time.perf_counter() - started
+        if not math.isfinite(value):
+            raise self._diverged("the loss")
+        return value
+
+    def _evaluate(self) -> Evaluated:
+        if not all(bool(torch.isfinite(p).all()) for p in self.network.parameters()):
+            raise self._diverged("a parameter")
+        model = TorchModel(self.network, self.device)
+        train = evaluate(model, self._train).per_symbol
+        val = evaluate(model, self._val).per_symbol if self._val else None
+        if val is None or val < self.best_nats:
+            self.best, self.best_step = _copy(self.network), self.step
+            self.best_nats = math.inf if val is None else val
+        rate = learning_rate(self.config.train, self.step - 1)
+        self.last_evaluation = Evaluated(self.step, self.train_seconds, train, val, rate)
+        return self.last_evaluation
+
+    def _diverged(self, what: str) -> DivergedError:
+        return DivergedError(
+            f"{what} is not finite at step {self.step}",
+            f"lower --learning-rate; the best weights are those of step {self.best_step}",
+        )
+
+    def state(self) -> TrainerState:
+        """A snapshot; its tensors share no memory with the network."""
+        tensors = {f"weights.{name}": tensor for name, tensor in _copy(self.network).items()}
+        tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
+        for index, values in self.optimizer.state_dict()["state"].items():
+            for name, value in values.items():
+                tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value).cpu().clone()
+        tensors["rng.cpu"] = torch.get_rng_state()
+        if self.device.type == "cuda":
+            tensors["rng.cuda"] = torch.cuda.get_rng_state(self.device)
+        return TrainerState(tensors, self.step, self.train_seconds, self.best_step, self.best_nats)
+
+    def restore(self, state: TrainerState) -> None:
+        """Go on from a snapshot of a trainer with the same settings and data."""
+        self.network.load_state_dict(_under("weights.", state.tensors))
+        self.best = _under("best.", state.tensors)
+        optimizer: dict[int, dict[str, Tensor]] = {}
+        for key, value in _under("optimizer.", state.tensors).items():
+            index, name = key.split(".", 1)
+            optimizer.setdefault(int(index), {})[name] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": optimizer, "param_groups": groups})
+        torch.set_rng_state(state.tensors["rng.cpu"])
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(state.tensors["rng.cuda"], self.device)
+        self.step, self.train_seconds = state.step, state.train_seconds
+        self.best_step, self.best_nats = state.best_step, state.best_nats
+
+
+def learning_rate(config: TrainConfig, step: int) -> float:
+    """The learning rate of `step`, counted from 0."""
+    warmup = int(config.warmup * config.steps)
+    if step < warmup:
+        return config.learning_rate * (step + 1) / warmup
+    done = (step - warmup) / max(1, config.steps - warmup)
+    factors: dict[str, Callable[[], float]] = {
+        "constant": lambda: 1.0,
+        "step": lambda: 1.0 if step < config.steps // 2 else 1 / 10,
+        "linear": lambda: 1.0 - done,
+        "cosine": lambda: 0.5 * (1.0 + math.cos(math.pi * done)),
+    }
+    return config.learning_rate * factors[config.schedule]()
+
+
+def _optimizer(config: TrainConfig, network: NeuralLM) -> torch.optim.Optimizer:
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(network.parameters(), config.learning_rate)
+    matrices = [p for p in network.parameters() if p.dim() > 1]
+    vectors = [p for p in network.parameters() if p.dim() == 1]
+    groups = [
+        {"params": matrices, "weight_decay": config.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, config.learning_rate, fused=True)
+
+
+def _copy(network: NeuralLM) -> dict[str, Tensor]:
+    return {name: t.detach().cpu().clone() for name, t in network.state_dict().items()}
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}

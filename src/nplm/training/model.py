@@ -1,0 +1,97 @@
+"""The network of Bengio, Ducharme, Vincent and Jauvin (JMLR 2003), section 2, and residual layers.
+
+    y = b + U tanh(d + H x),  x = (C(w_{t-1}), ..., C(w_{t-n+1}))
+
+with C the embedding, H the first hidden layer, U the output layer. Further layers are residual.
+Optimisation is in `training.loop`, files are in `training.checkpoint`.
+
+Letters: B rows, T block size, V vocabulary size, E embedding size, D hidden size.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nplm.config import ModelConfig
+
+ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "gelu": F.gelu}
+
+
+class NeuralLM(nn.Module):
+    """contexts (B, T) int64 -> logits (B, V) float32 of the next symbol."""
+
+    def __init__(self, config: ModelConfig, vocab_size: int) -> None:
+        super().__init__()
+        self.config = config
+        self.vocab_size = vocab_size
+        hidden = config.hidden_size
+        self.embedding = nn.Embedding(vocab_size, config.embedding_size)  # (V, E)
+        self.first = nn.Linear(config.block_size * config.embedding_size, hidden)
+        self.residual = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(config.layers - 1))
+        norms = config.layers if config.layer_norm else 0
+        self.norms = nn.ModuleList(nn.LayerNorm(hidden) for _ in range(norms))
+        self.output = nn.Linear(hidden, vocab_size)
+        self.activation = ACTIVATIONS[config.activation]
+        self.dropout = nn.Dropout(config.dropout)
+        _INITS[config.init](self)
+
+    def forward(self, contexts: Tensor) -> Tensor:
+        x = self.embedding(contexts).flatten(1)  # (B, T) -> (B, T * E)
+        h = self.dropout(self.activation(self._norm(0, self.first(x))))  # (B, D)
+        for k, layer in enumerate(self.residual, start=1):
+            h = h + self.dropout(self.activation(self._norm(k, layer(h))))  # (B, D)
+        logits: Tensor = self.output(h)  # (B, V)
+        return logits
+
+    def _norm(self, k: int, x: Tensor) -> Tensor:
+        return self.norms[k](x) if self.config.layer_norm else x
+
+    def parameter_count(self) -> int:
+        return sum(parameter.numel() for parameter in self.parameters())
+
+
+def _init_scaled(model: NeuralLM) -> None:
+    """Weights N(0, 1 / inputs), zero biases, a small output layer: it starts near uniform."""
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=module.in_features**-0.5)
+            nn.init.zeros_(module.bias)
+    with torch.no_grad():
+        model.output.weight *= 0.1
+
+
+def _init_normal(model: NeuralLM) -> None:
+    """The lesson's: everything N(0, 1), the output bias uniform in [0, 1)."""
+    for parameter in model.parameters():
+        nn.init.normal_(parameter)
+    nn.init.uniform_(model.output.bias)
+
+
+_INITS = {"scaled": _init_scaled, "normal": _init_normal}
+
+
+class TorchModel:
+    """A network as a StepModel: evaluation mode, numpy in and out."""
+
+    def __init__(self, network: NeuralLM, device: torch.device | str = "cpu") -> None:
+        self.network = network
+        self.device = torch.device(device)
+
+    @property
+    def block_size(self) -> int:
+        return self.network.config.block_size
+
+    @property
+    def vocab_size(self) -> int:
+        return self.network.vocab_size
+
+    def __call__(self, contexts: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Contexts (B, T) int64 -> logits (B, V) float32."""
+        was_training = self.network.training
+        self.network.eval()
+        with torch.inference_mode():
+            logits = self.network(torch.from_numpy(contexts).to(self.device))
+        self.network.train(was_training)
+        return np.asarray(logits.cpu().numpy())

@@ -1,0 +1,158 @@
+"""One training run in a folder: start or resume, train, log, save; yields what happens."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from nplm.config import RunConfig
+from nplm.corpus.dataset import Dataset
+from nplm.errors import DataError, DivergedError
+from nplm.files import refuse_existing
+from nplm.training.checkpoint import (
+    BEST,
+    LAST,
+    LOSSES,
+    METRICS,
+    RunFacts,
+    Writer,
+    locked,
+    new_facts,
+    read_facts,
+    write_facts,
+)
+from nplm.training.loop import Evaluated, Event, Stepped, Trainer
+
+SAVE_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Started:
+    """The run is set up and starts after `step` steps."""
+
+    step: int
+    parameters: int
+    contexts: int
+    floor: float
+    device: str
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A whole checkpoint of `step` is on disk."""
+
+    step: int
+
+
+RunEvent = Event | Started | Saved
+
+
+def train(
+    folder: Path,
+    config: RunConfig,
+    dataset: Dataset,
+    dataset_folder: Path,
+    device: str = "cpu",
+    *,
+    resume: bool = False,
+    force: bool = False,
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[RunEvent]:
+    """Train in `folder`, saving at least every two seconds and at the end.
+
+    Args:
+        stop: asked between steps; when it says so, the run is saved and the iteration ends.
+
+    Raises:
+        DataError: the folder holds a run and neither `resume` nor `force` is given, is in use, or
+            (with `resume`) holds a run with other settings or of another data set.
+        DivergedError: a loss or parameter is not finite; the best weights so far are saved.
+    """
+    if not resume:
+        refuse_run(folder, force=force)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"cannot write {folder}: {error.strerror}", "choose another --out"
+        ) from error
+    with locked(folder):
+        if resume:
+            facts = _matching_facts(folder, config, dataset)
+            torch.set_num_threads(facts.threads)
+        else:
+            (folder / LAST).unlink(missing_ok=True)
+            write_facts(folder, new_facts(config, dataset, dataset_folder, folder, device))
+        if device == "cpu":
+            torch.use_deterministic_algorithms(True)
+        yield from _train_locked(folder, config, dataset, device, stop)
+
+
+def refuse_run(folder: Path, *, force: bool) -> None:
+    """Raise DataError when `folder` holds anything that a new run would replace."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        refuse_existing(folder, force=force)
+
+
+def _train_locked(
+    folder: Path, config: RunConfig, dataset: Dataset, device: str, stop: Callable[[], bool]
+) -> Iterator[RunEvent]:
+    table = dataset.table("train", config.model.block_size)
+    val = dataset.table("val", config.model.block_size) if dataset.symbols("val") else None
+    trainer, writer = Trainer(config, table, val, device), Writer(folder)
+    if (folder / LAST).exists():
+        trainer.restore(writer.resume())
+    else:
+        _clear(folder)  # a run killed before its first save may have left logs
+    yield Started(
+        trainer.step, trainer.network.parameter_count(), len(table), table.floor(), device
+    )
+    saved = time.monotonic()
+    try:
+        for event in trainer.run(stop):
+            if isinstance(event, Stepped):
+                writer.log_loss(event.loss)
+            elif isinstance(event, Evaluated):
+                writer.log_evaluation(event)
+            yield event
+            if time.monotonic() - saved >= SAVE_SECONDS:
+                writer.save(trainer)
+                saved = time.monotonic()
+                yield Saved(trainer.step)
+    except DivergedError:
+        writer.save_best(trainer)
+        raise
+    writer.save(trainer)
+    yield Saved(trainer.step)
+
+
+def _matching_facts(folder: Path, config: RunConfig, dataset: Dataset) -> RunFacts:
+    facts = read_facts(folder)
+    if facts.card.dataset_sha256 != dataset.sha256:
+        raise DataError(
+            f"{folder} was trained on another data set ({facts.dataset_name})",
+            "give that one, or start anew with --force",
+        )
+    if facts.config != config:
+        raise DataError(
+            f"{folder} has other settings than asked for: {_difference(facts.config, config)}",
+            "leave them out to resume, or start anew with --force",
+        )
+    return facts
+
+
+def _difference(stored: RunConfig, asked: RunConfig) -> str:
+    """The settings that differ, as `hidden_size 200, not 300`."""
+    pairs = []
+    for part in ("model", "train"):
+        one, two = vars(getattr(stored, part)), vars(getattr(asked, part))
+        pairs += [f"{key} {one[key]}, not {two[key]}" for key in one if one[key] != two[key]]
+    return "; ".join(pairs) or f"preset {stored.preset}, not {asked.preset}"
+
+
+def _clear(folder: Path) -> None:
+    """Remove the weights and logs of an earlier run."""
+    for name in (BEST, METRICS, LOSSES):
+        (folder / name).unlink(missing_ok=True)

@@ -1,0 +1,82 @@
+"""Symbols and their ids. Id 0 is the boundary; it pads the start and ends the string.
+
+The boundary is shown as "." in tables but is never a character, so a "." in the data has an id of
+its own. One code point is one symbol. Normalisation belongs to whoever reads text, not to here.
+"""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from nplm.errors import DataError
+
+BOUNDARY = 0
+BOUNDARY_SHOWN = "."
+
+
+@dataclass(frozen=True)
+class Vocab:
+    """An ordered set of symbols; symbol k of `symbols` has id k + 1.
+
+    Raises:
+        DataError: a symbol is not one code point, is a line end, or stands twice.
+    """
+
+    symbols: tuple[str, ...]
+    _ids: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for symbol in self.symbols:
+            if len(symbol) != 1 or symbol == "\n":
+                raise DataError(f"{symbol!r} cannot be a symbol of a vocabulary")
+        ids = {symbol: k for k, symbol in enumerate(self.symbols, start=1)}
+        if len(ids) != len(self.symbols):
+            raise DataError("a vocabulary has the same symbol twice")
+        object.__setattr__(self, "_ids", ids)
+
+    def __len__(self) -> int:
+        """V: the number of ids, the boundary included."""
+        return len(self.symbols) + 1
+
+    @classmethod
+    def of(cls, text: Iterable[str]) -> "Vocab":
+        """The vocabulary of all code points in `text`, ordered by code point."""
+        return cls(tuple(sorted({symbol for part in text for symbol in part})))
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of the symbols of `text`, without a boundary.
+
+        Raises:
+            DataError: a symbol was not in the training data; the message names it and what exists.
+        """
+        try:
+            return [self._ids[symbol] for symbol in text]
+        except KeyError:
+            unknown = sorted(set(text) - self._ids.keys())
+            raise DataError(
+                f"{text!r} has symbols the model never saw: {show_symbols(unknown)}",
+                f"it knows {show_symbols(self.symbols)}",
+            ) from None
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of `ids`; ValueError for the boundary, which is not a character."""
+        text = list(ids)
+        if BOUNDARY in text:
+            raise ValueError("the boundary is not a character")
+        return "".join(self.symbols[k - 1] for k in text)
+
+    def shown(self, k: int) -> str:
+        """A printable stand-in for id `k`."""
+        return BOUNDARY_SHOWN if k == BOUNDARY else show_symbols([self.symbols[k - 1]])
+
+
+def show_symbols(symbols: Sequence[str], limit: int = 40) -> str:
+    """Symbols side by side for a message; blanks and unprintable ones quoted, long lists cut."""
+    plain = all(s.isprintable() and not s.isspace() for s in symbols[:limit])
+    shown = ("" if plain else " ").join(s if plain else repr(s) for s in symbols[:limit])
+    return shown if len(symbols) <= limit else f"{shown} … ({len(symbols)} in all)"
+
+
+def normalize(text: str, form: str) -> str:
+    """`text` in Unicode form NFC (`form` "nfc") or as it is (`form` "none")."""
+    return unicodedata.normalize("NFC", text) if form == "nfc" else text
