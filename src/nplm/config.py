@@ -7,10 +7,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
-from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nplm.errors import UsageError
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 MAX_BLOCK_SIZE = 64
 MAX_SEED = 2**64 - 1
@@ -67,19 +69,23 @@ class DatasetConfig:
         _integer("seed", self.seed, 0, MAX_SEED)
         if any(share < 0 for share in self.shares) or sum(self.shares) != 1:
             raise UsageError(
-                f"--split is {','.join(self.split)}", "give three shares from 0 up that add up to 1"
+                f"--split is {','.join(map(str, self.split))}",
+                "give three shares from 0 up that add up to 1",
             )
         if self.shares[0] == 0:
             raise UsageError("--split gives train nothing", "its share must be above 0")
 
     @property
-    def shares(self) -> tuple[Fraction, Fraction, Fraction]:
+    def shares(self) -> "tuple[Fraction, Fraction, Fraction]":
         """The shares, exact: 0.7 + 0.2 is 0.9 here."""
+        from fractions import Fraction  # brings decimal, which no other command needs
+
         try:
             train, val, test = (Fraction(share) for share in self.split)
         except (ValueError, ZeroDivisionError):
             raise UsageError(
-                f"--split is {','.join(self.split)}", "give three numbers, as in 0.8,0.1,0.1"
+                f"--split is {','.join(map(str, self.split))}",
+                "give three numbers, as in 0.8,0.1,0.1",
             ) from None
         return train, val, test
 

@@ -81,15 +81,23 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         content = scratch / "new"
         content.mkdir()
         yield content
-        if path.exists():
-            path.replace(scratch / "old")
-        content.replace(path)
+        _swap(content, path, scratch / "old")
     except OSError as error:
-        if (scratch / "old").exists() and not path.exists():
-            (scratch / "old").replace(path)
         raise DataError(f"cannot write {path}: {error.strerror}", "choose another --out") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _swap(new: Path, path: Path, old: Path) -> None:
+    """Put `new` in the place of `path`; if that is cut short, what was at `path` comes back."""
+    if path.exists():
+        path.replace(old)
+    try:
+        new.replace(path)
+    except BaseException:
+        if old.exists():
+            old.replace(path)
+        raise
 
 
 def read_bytes(path: Path, cure: str = "check the path") -> bytes:

@@ -20,8 +20,7 @@ def code_points(text: str) -> NDArray[np.uint32]:
 
 def as_lines(strings: Iterable[str]) -> str:
     """The strings as one text, each followed by a line end."""
-    joined = "\n".join(strings)
-    return joined + "\n" if joined else ""
+    return "".join(f"{string}\n" for string in strings)
 
 
 def vocab_of(text: str) -> Vocab:

@@ -19,7 +19,7 @@ class Vocab:
     """An ordered set of symbols; symbol k of `symbols` has id k + 1.
 
     Raises:
-        DataError: a symbol is not one code point, is a line end, or stands twice.
+        DataError: a symbol is not one code point, is a line end or a surrogate, or stands twice.
     """
 
     symbols: tuple[str, ...]
@@ -27,7 +27,7 @@ class Vocab:
 
     def __post_init__(self) -> None:
         for symbol in self.symbols:
-            if len(symbol) != 1 or symbol == "\n":
+            if len(symbol) != 1 or symbol == "\n" or "\ud800" <= symbol <= "\udfff":
                 raise DataError(f"{symbol!r} cannot be a symbol of a vocabulary")
         ids = {symbol: k for k, symbol in enumerate(self.symbols, start=1)}
         if len(ids) != len(self.symbols):

@@ -72,7 +72,7 @@ class ContextTable:
         if not self.symbols:
             return 0.0
         probability = self.counts / np.repeat(self.totals, np.diff(self.offsets))
-        return float(-(self.counts * np.log(probability)).sum() / self.symbols)
+        return float((self.counts * -np.log(probability)).sum() / self.symbols) + 0.0
 
     def shorten(self, block_size: int) -> "ContextTable":
         """The table of a smaller block size: endings that are equal become one context."""

@@ -4,12 +4,14 @@ A stream holds the ids of its strings, each followed by one boundary; it is memo
 Statistics of a data set are in `corpus.info`.
 """
 
+import codecs
 import random
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -48,8 +50,9 @@ def read_source(content: bytes, name: str, form: str = "nfc") -> Source:
     Raises:
         DataError: the text is not UTF-8 (names line and byte) or has no string in it.
     """
+    content = content.removeprefix(codecs.BOM_UTF8)
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         byte = error.start - (content.rfind(b"\n", 0, error.start) + 1) + 1
@@ -225,8 +228,8 @@ def load(folder: Path) -> Dataset:
     try:
         vocab, form = Vocab(tuple(facts["symbols"])), str(facts["normalize"])
         source, digest = dict(facts["source"]), str(facts["sha256"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{described} lacks {error}", "it was damaged; build it again") from error
+    except (DataError, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{described} is damaged: {error}", "build it again") from error
     streams = {name: _load_stream(folder / f"{name}.npy") for name in SPLITS}
     if _digest(vocab, form, streams) != digest:
         raise DataError(f"{folder}: the content is not what dataset.json says", "build it again")
@@ -237,8 +240,9 @@ def _load_stream(path: Path) -> Stream:
     try:
         # An empty file cannot be mapped, so its few bytes are read.
         stream = np.load(path, mmap_mode="r" if path.stat().st_size > 128 else None)
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot read {path}: {error}", "build the data set again") from error
+    except (OSError, ValueError, EOFError, SyntaxError, TokenError) as error:
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"cannot read {path}: {reason}", "build the data set again") from error
     if stream.dtype.kind != "u" or stream.ndim != 1:
         raise DataError(f"{path} is not a stream of ids", "build the data set again")
     return np.asarray(stream)

@@ -169,13 +169,13 @@ def learning_rate(config: TrainConfig, step: int) -> float:
     if step < warmup:
         return config.learning_rate * (step + 1) / warmup
     done = (step - warmup) / max(1, config.steps - warmup)
-    factors: dict[str, Callable[[], float]] = {
-        "constant": lambda: 1.0,
-        "step": lambda: 1.0 if step < config.steps // 2 else 1 / 10,
-        "linear": lambda: 1.0 - done,
-        "cosine": lambda: 0.5 * (1.0 + math.cos(math.pi * done)),
-    }
-    return config.learning_rate * factors[config.schedule]()
+    if config.schedule == "step":
+        return config.learning_rate / (1 if step < config.steps // 2 else 10)
+    if config.schedule == "linear":
+        return config.learning_rate * (1.0 - done)
+    if config.schedule == "cosine":
+        return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * done))
+    return config.learning_rate
 
 
 def _optimizer(config: TrainConfig, network: NeuralLM) -> torch.optim.Optimizer:

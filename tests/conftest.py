@@ -1,0 +1,110 @@
+"""Shared fixtures: a small list, its data set, and (with the train extra) a run and its export."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+from nplm.config import DatasetConfig, RunConfig, override, preset
+from nplm.corpus import dataset
+from nplm.corpus.dataset import Dataset
+
+HAS_TRAINING = importlib.util.find_spec("torch") is not None
+SHARED = Path(os.environ.get("NPLM_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
+NAMES = Path(__file__).parents[1] / "data" / "names.txt"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "training" in item.path.relative_to(Path(__file__).parent).parts:
+            item.add_marker("training")
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Where there is no torch, files that import it are not collected."""
+    inside = collection_path.is_relative_to(Path(__file__).parent / "training")
+    return True if inside and not HAS_TRAINING else None
+
+
+@pytest.fixture(scope="session")
+def names() -> list[str]:
+    """Every 20th of the built-in names: 1,105 strings."""
+    return NAMES.read_text(encoding="utf-8").split()[::20]
+
+
+@pytest.fixture(scope="session")
+def names_file(names: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("source") / "names.txt"
+    path.write_text("\n".join(names) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def small(names_file: Path) -> Dataset:
+    """The data set of `names`."""
+    source = dataset.read_source(names_file.read_bytes(), names_file.name)
+    return dataset.build(source, DatasetConfig())
+
+
+@pytest.fixture(scope="session")
+def small_folder(small: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "names"
+    dataset.save(small, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> RunConfig:
+    """A network and a run that train in well under a second."""
+    values = {
+        "block_size": 3,
+        "embedding_size": 4,
+        "hidden_size": 16,
+        "steps": 60,
+        "batch_size": 64,
+        "eval_every": 20,
+    }
+    return override(preset("default"), values, "")
+
+
+@pytest.fixture(scope="session")
+def run_folder(
+    small: Dataset,
+    small_folder: Path,
+    tiny_config: RunConfig,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A finished run of `tiny_config` on `small`. Do not write into it: copy it."""
+    pytest.importorskip("torch")
+    from nplm.training import run
+
+    folder = tmp_path_factory.mktemp("checkpoints") / "names"
+    list(run.train(folder, tiny_config, small, small_folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model_file(run_folder: Path, small: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The export of `run_folder`."""
+    from nplm.training.checkpoint import load_run
+    from nplm.training.export import export
+
+    out = tmp_path_factory.mktemp("exports") / "names.onnx"
+    export(load_run(run_folder), small, out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def shared_names() -> Path:
+    """The names list of the lesson; skips where it is not."""
+    path = SHARED / "names.txt"
+    if not path.exists():
+        pytest.skip("the shared names list is not here")
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> Path:
+    """An exported model that needs no torch to be there; made by tests/golden/make.py."""
+    return Path(__file__).parent / "golden" / "tiny.onnx"

@@ -1,0 +1,191 @@
+"""Exact evaluation and the baselines, against one position at a time in float64."""
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from nplm.corpus.contexts import count_contexts
+from nplm.corpus.dataset import Dataset
+from nplm.corpus.evaluate import Nats, baselines, evaluate, log_sum_exp
+
+Strings = list[list[int]]
+STRINGS = st.lists(st.lists(st.integers(1, 4), max_size=5), min_size=1, max_size=8)
+
+
+class Fake:
+    """Logits are sums of random numbers looked up by position and symbol."""
+
+    def __init__(self, block_size: int, vocab_size: int, scale: float = 3.0) -> None:
+        self.block_size, self.vocab_size = block_size, vocab_size
+        random = np.random.default_rng(0)
+        self.weights = scale * random.standard_normal((block_size, vocab_size, vocab_size))
+
+    def __call__(self, contexts: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self.weights[np.arange(self.block_size), contexts].sum(axis=1).astype(np.float32)
+
+
+class Level:
+    """The same logit for every symbol."""
+
+    block_size, vocab_size = 2, 5
+
+    def __call__(self, contexts: NDArray[np.int64]) -> NDArray[np.float32]:
+        return np.full((len(contexts), 5), 7.0, np.float32)
+
+
+class Certain(Level):
+    """All probability on symbol 1, whatever the context."""
+
+    def __call__(self, contexts: NDArray[np.int64]) -> NDArray[np.float32]:
+        return np.tile(np.array([0, 1e4, 0, 0, 0], np.float32), (len(contexts), 1))
+
+
+def stream_of(strings: Strings) -> NDArray[np.unsignedinteger]:
+    return np.array([k for string in strings for k in [*string, 0]], np.uint8)
+
+
+def positions(strings: Strings, block_size: int) -> list[tuple[list[int], int]]:
+    found = []
+    for string in strings:
+        padded = [0] * block_size + string + [0]
+        found += [
+            (padded[k : k + block_size], padded[k + block_size]) for k in range(len(string) + 1)
+        ]
+    return found
+
+
+def naive_nats(model: Fake, strings: Strings) -> float:
+    terms = []
+    for context, target in positions(strings, model.block_size):
+        logits = [float(x) for x in model(np.array([context], np.int64))[0]]
+        top = max(logits)
+        terms.append(top + math.log(math.fsum(math.exp(x - top) for x in logits)) - logits[target])
+    return math.fsum(terms)
+
+
+@given(STRINGS, st.integers(1, 7))
+def test_nats_are_the_sum_over_positions(strings: Strings, block_size: int) -> None:
+    model = Fake(block_size, 5)
+    nats = evaluate(model, count_contexts(stream_of(strings), block_size, 5))
+    assert nats.total == pytest.approx(naive_nats(model, strings), rel=1e-12)
+    assert nats.symbols == sum(len(string) + 1 for string in strings)
+
+
+def test_nats_are_exact_across_several_calls_of_the_model() -> None:
+    random = np.random.default_rng(1)
+    strings = [random.integers(1, 40, n).tolist() for n in random.integers(0, 12, 1500)]
+    table, model = count_contexts(stream_of(strings), 3, 40), Fake(3, 40)
+    assert len(table) > 4096
+    assert evaluate(model, table).total == pytest.approx(naive_nats(model, strings), rel=1e-12)
+
+
+def test_names_are_evaluated_exactly(small: Dataset) -> None:
+    model = Fake(3, len(small.vocab))
+    strings = [small.vocab.encode(s) for s in small.lines("val").splitlines()]
+    nats = evaluate(model, small.table("val", 3))
+    assert nats.total == pytest.approx(naive_nats(model, strings), rel=1e-12)
+
+
+def test_logits_that_are_far_apart_do_not_overflow() -> None:
+    model, strings = Fake(2, 5, scale=1e4), [[1, 2, 3], [4], []]
+    nats = evaluate(model, count_contexts(stream_of(strings), 2, 5))
+    assert math.isfinite(nats.total)
+    assert nats.total == pytest.approx(naive_nats(model, strings), rel=1e-12)
+
+
+def test_a_level_model_needs_log_v_and_is_as_perplexed_as_v() -> None:
+    nats = evaluate(Level(), count_contexts(stream_of([[1, 2], [], [4]]), 2, 5))
+    assert nats.per_symbol == pytest.approx(math.log(5))
+    assert nats.bits_per_symbol == pytest.approx(math.log2(5))
+    assert nats.perplexity == pytest.approx(5)
+
+
+def test_a_certain_model_pays_for_what_it_excluded() -> None:
+    nats = evaluate(Certain(), count_contexts(stream_of([[1, 1]]), 2, 5))
+    assert nats.total == pytest.approx(1e4)
+    assert nats.symbols == 3
+
+
+@given(STRINGS)
+def test_no_model_is_better_than_the_floor(strings: Strings) -> None:
+    table = count_contexts(stream_of(strings), 2, 5)
+    assert evaluate(Fake(2, 5), table).per_symbol >= table.floor() - 1e-9
+
+
+@given(STRINGS)
+def test_counts_as_logits_reach_the_floor(strings: Strings) -> None:
+    table = count_contexts(stream_of(strings), 2, 5)
+    rows = {tuple(context): c for c, context in enumerate(table.contexts.tolist())}
+    counts = np.zeros((len(table), 5))
+    counts[table.pair_rows, table.targets] = table.counts
+
+    class Counted(Level):
+        def __call__(self, contexts: NDArray[np.int64]) -> NDArray[np.float32]:
+            chosen = [rows.get(tuple(context), 0) for context in contexts.tolist()]
+            return np.log(np.maximum(counts[chosen], 1e-30)).astype(np.float32)
+
+    assert evaluate(Counted(), table).per_symbol == pytest.approx(table.floor(), abs=1e-6)
+
+
+def test_units_by_hand() -> None:
+    nats = Nats(total=2 * math.log(8), symbols=2)
+    assert nats.per_symbol == pytest.approx(math.log(8))
+    assert nats.bits_per_symbol == pytest.approx(3)
+    assert nats.perplexity == pytest.approx(8)
+
+
+def test_a_hopeless_model_has_a_finite_perplexity() -> None:
+    assert math.isfinite(Nats(total=1e6, symbols=1).perplexity)
+
+
+def test_log_sum_exp_is_in_float64_and_safe() -> None:
+    found = log_sum_exp(np.array([[0, 0], [1e4, 1e4], [-1e4, -1e4], [0, -np.inf]], np.float32))
+    assert found.dtype == np.float64
+    assert found == pytest.approx([math.log(2), 1e4 + math.log(2), -1e4 + math.log(2), 0])
+
+
+def naive_baseline(train: Strings, split: Strings, block_size: int) -> float:
+    """Add-one counting over the last `block_size` symbols, one position at a time."""
+    pairs = Counter((tuple(c), s) for c, s in positions(train, block_size))
+    totals = Counter(tuple(c) for c, _ in positions(train, block_size))
+    tested = positions(split, block_size)
+    logs = [math.log((pairs[tuple(c), s] + 1) / (totals[tuple(c)] + 5)) for c, s in tested]
+    return -math.fsum(logs) / len(tested)
+
+
+@given(STRINGS, STRINGS, st.integers(1, 4))
+def test_baselines_are_naive_counting(train: Strings, split: Strings, block_size: int) -> None:
+    tables = (count_contexts(stream_of(s), block_size, 5) for s in (train, split))
+    assert baselines(*tables) == pytest.approx(
+        {
+            "uniform": math.log(5),
+            "unigram": naive_baseline(train, split, 0),
+            "bigram": naive_baseline(train, split, 1),
+        }
+    )
+
+
+def test_baselines_of_tables_of_different_block_sizes() -> None:
+    train, split = [[1, 2], [3]], [[1], [4, 4]]
+    found = baselines(
+        count_contexts(stream_of(train), 3, 5), count_contexts(stream_of(split), 1, 5)
+    )
+    assert found["bigram"] == pytest.approx(naive_baseline(train, split, 1))
+
+
+def test_baselines_by_hand() -> None:
+    # train "a": counts a 1, end 1, each plus one of 2 + 2; "a" then end: 2/3 and 2/3 as a bigram
+    table = count_contexts(stream_of([[1]]), 1, 2)
+    assert baselines(table, table) == pytest.approx(
+        {"uniform": math.log(2), "unigram": math.log(2), "bigram": math.log(3 / 2)}
+    )
+
+
+def test_on_names_every_baseline_beats_the_one_before(small: Dataset) -> None:
+    found = baselines(small.table("train", 3), small.table("val", 3))
+    assert found["bigram"] < found["unigram"] < found["uniform"]

@@ -1,0 +1,264 @@
+"""Settings: every bound, unknown keys, and what wins over what."""
+
+import dataclasses
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from nplm.config import (
+    MAX_SEED,
+    PRESETS,
+    DatasetConfig,
+    ModelConfig,
+    RunConfig,
+    SamplingConfig,
+    TrainConfig,
+    override,
+    preset,
+)
+from nplm.errors import UsageError
+
+NAN, INF = float("nan"), float("inf")
+
+REFUSED: list[tuple[type, str, list[Any]]] = [
+    (DatasetConfig, "split_by", ["word", "", None]),
+    (DatasetConfig, "normalize", ["nfd", "NFC", None]),
+    (DatasetConfig, "seed", [-1, MAX_SEED + 1, 1.0, "1", True, None]),
+    (ModelConfig, "block_size", [0, -1, 65, 3.0, "3", True]),
+    (ModelConfig, "embedding_size", [0, -1, 1.5, "4", False]),
+    (ModelConfig, "hidden_size", [0, -1, 1.5, "4", True]),
+    (ModelConfig, "layers", [0, 17, 1.0]),
+    (ModelConfig, "activation", ["sigmoid", "Tanh", None]),
+    (ModelConfig, "init", ["zero", 0]),
+    (ModelConfig, "dropout", [-0.1, 0.96, 1, NAN, INF, "0", True]),
+    (ModelConfig, "layer_norm", [1, 0, "true", None]),
+    (TrainConfig, "draw", ["context", None]),
+    (TrainConfig, "steps", [0, -1, 1e3, "10", True]),
+    (TrainConfig, "batch_size", [0, -1, 2.0, "Full", "32", None, True]),
+    (TrainConfig, "optimizer", ["adam", "SGD"]),
+    (TrainConfig, "learning_rate", [0, 0.0, -1e-3, NAN, INF, "0.1", True, None]),
+    (TrainConfig, "schedule", ["steps", "none"]),
+    (TrainConfig, "warmup", [-0.1, 1.1, NAN, "0", False]),
+    (TrainConfig, "weight_decay", [-1e-9, NAN, INF, "0"]),
+    (TrainConfig, "eval_every", [-1, 0.5, "1", True]),
+    (TrainConfig, "seed", [-1, MAX_SEED + 1, 0.0, False]),
+    (SamplingConfig, "temperature", [-0.1, NAN, INF, "1", True]),
+    (SamplingConfig, "top_k", [0, -1, 1.0, "3", True]),
+    (SamplingConfig, "top_p", [0, 0.0, -0.5, 1.01, NAN, "1", True]),
+    (SamplingConfig, "min_length", [-1, 0.5, True]),
+    (SamplingConfig, "max_length", [0, -1, 2.5, None]),
+]
+
+ALLOWED: list[tuple[type, str, list[Any]]] = [
+    (DatasetConfig, "split_by", ["string", "line"]),
+    (DatasetConfig, "normalize", ["nfc", "none"]),
+    (DatasetConfig, "seed", [0, MAX_SEED]),
+    (ModelConfig, "block_size", [1, 64]),
+    (ModelConfig, "layers", [1, 16]),
+    (ModelConfig, "activation", ["tanh", "relu", "gelu"]),
+    (ModelConfig, "dropout", [0, 0.0, 0.95]),
+    (TrainConfig, "batch_size", [1, "full"]),
+    (TrainConfig, "schedule", ["constant", "step", "linear", "cosine"]),
+    (TrainConfig, "warmup", [0, 1, 1.0]),
+    (TrainConfig, "learning_rate", [1e-9, 1]),
+    (TrainConfig, "seed", [0, MAX_SEED]),
+    (SamplingConfig, "temperature", [0, 0.0, 5]),
+    (SamplingConfig, "top_k", [None, 1, 10**6]),
+    (SamplingConfig, "top_p", [1, 1e-9]),
+    (SamplingConfig, "min_length", [0]),
+    (SamplingConfig, "max_length", [1]),
+]
+
+
+def flat(cases: list[tuple[type, str, list[Any]]]) -> list[tuple[type, str, Any]]:
+    return [(settings, key, value) for settings, key, values in cases for value in values]
+
+
+@pytest.mark.parametrize(("settings", "key", "value"), flat(REFUSED))
+def test_a_value_out_of_bounds_is_refused_by_name(settings: type, key: str, value: Any) -> None:
+    shown = f"--{key.replace('_', '-')}" if settings is SamplingConfig else key
+    with pytest.raises(UsageError) as caught:
+        settings(**{key: value})
+    assert caught.value.problem.startswith(f"{shown} is ")
+    assert caught.value.cure
+
+
+@pytest.mark.parametrize(("settings", "key", "value"), flat(ALLOWED))
+def test_the_bounds_themselves_are_allowed(settings: type, key: str, value: Any) -> None:
+    assert getattr(settings(**{key: value}), key) == value
+
+
+@pytest.mark.parametrize("settings", [DatasetConfig, ModelConfig, TrainConfig, SamplingConfig])
+def test_settings_are_frozen(settings: type) -> None:
+    config = settings()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(config, dataclasses.fields(config)[0].name, 1)
+
+
+def test_a_full_batch_is_of_contexts() -> None:
+    with pytest.raises(UsageError, match="batch_size is full, draw is positions"):
+        TrainConfig(draw="positions", batch_size="full")
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        ("0.8", "0.1", "0.2"),
+        ("0.8", "0.1", "0.05"),
+        ("1.2", "-0.1", "-0.1"),
+        ("0.8", "0.1"),
+        ("0.7", "0.1", "0.1", "0.1"),
+        ("a", "b", "c"),
+        ("nan", "0", "0"),
+        ("inf", "0", "0"),
+        ("1/0", "0", "0"),
+        ("", "", ""),
+        (),
+    ],
+)
+def test_shares_that_are_not_three_parts_of_one_are_refused(split: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError, match=r"--split is .*three"):
+        DatasetConfig(split=split)  # type: ignore[arg-type]
+
+
+def test_train_must_get_something() -> None:
+    with pytest.raises(UsageError, match="gives train nothing"):
+        DatasetConfig(split=("0", "0.5", "0.5"))
+
+
+def test_shares_are_exact() -> None:
+    assert DatasetConfig(split=("0.7", "0.2", "0.1")).shares == (
+        Fraction(7, 10),
+        Fraction(1, 5),
+        Fraction(1, 10),
+    )
+
+
+def test_shares_may_be_numbers_and_zero() -> None:
+    assert DatasetConfig(split=(1, 0, 0)).shares == (1, 0, 0)  # type: ignore[arg-type]
+    assert DatasetConfig(split=("1", "0", "0")).shares == (1, 0, 0)
+
+
+def test_numbers_that_do_not_add_up_are_a_usage_error_too() -> None:
+    with pytest.raises(UsageError, match=r"--split is 0\.5,0\.5,0\.5"):
+        DatasetConfig(split=(0.5, 0.5, 0.5))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("steps", "eval_every", "interval"),
+    [(4000, 0, 200), (19, 0, 1), (1, 0, 1), (4000, 10, 10), (10, 99, 99), (59, 0, 2)],
+)
+def test_the_interval_between_evaluations(steps: int, eval_every: int, interval: int) -> None:
+    assert TrainConfig(steps=steps, eval_every=eval_every).eval_interval == interval
+
+
+def test_the_notebook_preset_is_the_notebooks_last_model() -> None:
+    config = preset("notebook")
+    model, train = config.model, config.train
+    assert (model.block_size, model.embedding_size, model.hidden_size) == (3, 10, 200)
+    assert (model.layers, model.activation, model.init) == (1, "tanh", "normal")
+    assert (model.layer_norm, model.dropout) == (False, 0.0)
+    assert (train.draw, train.optimizer, train.batch_size) == ("positions", "sgd", 32)
+    assert (train.steps, train.learning_rate, train.schedule) == (20_000, 0.1, "step")
+    assert (train.weight_decay, train.warmup) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_knows_its_name(name: str) -> None:
+    assert preset(name).preset == name
+
+
+def test_the_default_preset_is_the_defaults() -> None:
+    assert preset("default") == RunConfig()
+
+
+def test_an_unknown_preset_suggests_the_near_one() -> None:
+    with pytest.raises(UsageError, match="no preset 'notebok'; choose notebook"):
+        preset("notebok")
+
+
+def test_a_preset_that_is_near_nothing_gets_the_whole_list() -> None:
+    with pytest.raises(UsageError) as caught:
+        preset("zzz")
+    assert caught.value.cure == f"choose {', '.join(PRESETS)}"
+
+
+def test_flat_and_nested_keys_mean_the_same() -> None:
+    flat_keys = {"hidden_size": 7, "steps": 9}
+    nested = {"model": {"hidden_size": 7}, "train": {"steps": 9}}
+    assert override(RunConfig(), flat_keys, "") == override(RunConfig(), nested, "")
+
+
+def test_override_changes_what_it_names_and_nothing_else() -> None:
+    before = preset("notebook")
+    after = override(before, {"hidden_size": 7}, "")
+    assert after == dataclasses.replace(
+        before, model=dataclasses.replace(before.model, hidden_size=7)
+    )
+    assert before == preset("notebook")
+
+
+@pytest.mark.parametrize("nothing", [{}, {"model": {}}, {"model": {}, "train": {}}])
+def test_no_values_change_nothing(nothing: dict[str, Any]) -> None:
+    assert override(preset("notebook"), nothing, "") == preset("notebook")
+
+
+def test_flags_win_over_the_file_and_the_file_over_the_preset() -> None:
+    file = {"model": {"hidden_size": 50}, "train": {"steps": 500, "seed": 5}}
+    config = override(override(preset("notebook"), file, "f.toml"), {"steps": 7}, "")
+    assert (config.train.steps, config.train.seed) == (7, 5)
+    assert (config.model.hidden_size, config.model.embedding_size) == (50, 10)
+    assert config.train.optimizer == "sgd"
+
+
+@pytest.mark.parametrize(
+    ("values", "problem", "cure"),
+    [
+        ({"hiden_size": 1}, "f.toml: unknown setting 'hiden_size'", "hidden_size"),
+        ({"lerning_rate": 1}, "f.toml: unknown setting 'lerning_rate'", "learning_rate"),
+        ({"model": {"blocksize": 1}}, "f.toml: unknown setting 'model.blocksize'", "block_size"),
+        ({"train": {"step": 1}}, "f.toml: unknown setting 'train.step'", "steps"),
+    ],
+)
+def test_an_unknown_key_suggests_the_near_one(
+    values: dict[str, Any], problem: str, cure: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        override(RunConfig(), values, "f.toml")
+    assert caught.value.problem == problem
+    assert caught.value.cure == f"did you mean {cure}?"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"zzzz": 1},
+        {"model": {"steps": 1}},
+        {"train": {"hidden_size": 1}},
+        {"model": 3},
+        {"train": []},
+        {"dataset": {"seed": 1}},
+        {"steps": 3, "zzzz": 1},
+    ],
+)
+def test_a_key_in_the_wrong_place_is_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="unknown setting"):
+        override(RunConfig(), values, "f.toml")
+
+
+def test_a_bad_value_is_named_with_its_file() -> None:
+    with pytest.raises(UsageError, match=r"^f\.toml: steps is 0; it must be at least 1$"):
+        override(RunConfig(), {"steps": 0}, "f.toml")
+
+
+def test_a_bad_flag_is_named_without_a_file() -> None:
+    with pytest.raises(UsageError, match=r"^steps is 0; it must be at least 1$"):
+        override(RunConfig(), {"steps": 0}, "")
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_tables_of_a_run_give_the_run_back(name: str) -> None:
+    tables = preset(name).as_tables()
+    assert tables.pop("preset") == name
+    assert override(RunConfig(name), tables, "config.toml") == preset(name)

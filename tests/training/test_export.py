@@ -1,0 +1,124 @@
+"""Export: proof, bytes, and that a wrong file is never put in place."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from nplm.config import SamplingConfig
+from nplm.corpus.dataset import Dataset
+from nplm.errors import DataError, VerificationError
+from nplm.runtime.generate import generate
+from nplm.runtime.session import OnnxModel, open_model
+from nplm.training import export as exporting
+from nplm.training.checkpoint import load_run
+from nplm.training.export import explained, export, prove
+
+
+def test_two_exports_are_the_same_bytes(
+    run_folder: Path, model_file: Path, small: Dataset, tmp_path: Path
+) -> None:
+    export(load_run(run_folder), small, tmp_path / "elsewhere" / "names.onnx")
+    assert (tmp_path / "elsewhere" / "names.onnx").read_bytes() == model_file.read_bytes()
+
+
+def test_the_file_tells_nothing_of_this_machine(run_folder: Path, model_file: Path) -> None:
+    content = model_file.read_bytes()
+    for secret in (str(run_folder.parent), "site-packages", 'File "', "stack_trace", "/home"):
+        assert secret.encode() not in content
+
+
+def test_interface_operators_and_versions(model_file: Path, small: Dataset) -> None:
+    traced = onnx.load(model_file)
+    assert [(o.domain, o.version) for o in traced.opset_import] == [("", 18)]
+    assert traced.ir_version == 8
+    assert [n.op_type for n in traced.graph.node] == ["Gather", "Reshape", "Gemm", "Tanh", "Gemm"]
+    (given,), (out,) = traced.graph.input, traced.graph.output
+    shapes = [
+        [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
+        for value in (given, out)
+    ]
+    assert (given.name, out.name) == ("context", "logits")
+    assert shapes == [["batch", 3], ["batch", len(small.vocab)]]
+    assert not any(t.data_location == onnx.TensorProto.EXTERNAL for t in traced.graph.initializer)
+
+
+def test_the_sidecar_says_what_the_file_says(model_file: Path) -> None:
+    import hashlib
+
+    sidecar = json.loads(model_file.with_name("names.onnx.json").read_text(encoding="utf-8"))
+    assert sidecar.pop("sha256") == hashlib.sha256(model_file.read_bytes()).hexdigest()
+    assert sidecar == open_model(model_file).card.facts()
+    assert sidecar["proof"]["contexts"] > 1000
+
+
+def test_both_runtimes_give_the_same_strings(run_folder: Path, model_file: Path) -> None:
+    run, onnx_model = load_run(run_folder), open_model(model_file)
+    sampling = SamplingConfig(max_length=30)
+    one = list(generate(run.model, run.card, sampling, 1000, seed=1))
+    two = list(generate(onnx_model, onnx_model.card, sampling, 1000, seed=1))
+    assert [g.text for g in one] == [g.text for g in two]
+    np.testing.assert_allclose([g.nats for g in one], [g.nats for g in two], rtol=1e-4)
+
+
+class Shifted:
+    """A model whose logits of one symbol are off by a little."""
+
+    def __init__(self, model: OnnxModel, by: float) -> None:
+        self.model, self.by = model, by
+        self.block_size, self.vocab_size = model.block_size, model.vocab_size
+
+    def __call__(self, contexts: np.ndarray) -> np.ndarray:
+        logits = self.model(contexts)
+        logits[:, 1] += np.float32(self.by)
+        return logits
+
+
+def test_a_wrong_model_is_not_written(
+    run_folder: Path, small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "names.onnx"
+    out.write_bytes(b"what was there")
+    real = exporting.open_bytes
+    monkeypatch.setattr(exporting, "open_bytes", lambda *a: Shifted(real(*a), 0.01))
+    with pytest.raises(VerificationError, match="differ by"):
+        export(load_run(run_folder), small, out, force=True)
+    assert out.read_bytes() == b"what was there"
+    assert not out.with_name("names.onnx.json").exists()
+
+
+def test_a_string_may_differ_only_at_a_boundary(
+    model_file: Path, small: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth = open_model(model_file)
+    wrong = Shifted(truth, 0.05)
+    monkeypatch.setattr(exporting, "TOLERANCE", 1.0)
+    with pytest.raises(VerificationError, match="different strings"):
+        prove(truth, wrong, truth.card, small.table("train", 3))
+    sampling = SamplingConfig(max_length=30)
+    pairs = zip(
+        generate(truth, truth.card, sampling, 1000),
+        generate(wrong, truth.card, sampling, 1000),
+        strict=True,
+    )
+    parted = [(one, two) for one, two in pairs if one.text != two.text]
+    assert not all(explained(truth, wrong, truth.card, one, two) for one, two in parted)
+    monkeypatch.setattr(exporting, "BOUNDARY_TOLERANCE", 0.05)
+    assert all(explained(truth, wrong, truth.card, one, two) for one, two in parted)
+
+
+def test_an_existing_file_is_kept(run_folder: Path, small: Dataset, tmp_path: Path) -> None:
+    out = tmp_path / "names.onnx"
+    out.write_bytes(b"mine")
+    with pytest.raises(DataError, match="--force"):
+        export(load_run(run_folder), small, out)
+    assert out.read_bytes() == b"mine"
+
+
+def test_export_is_silent(
+    run_folder: Path, small: Dataset, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    export(load_run(run_folder), small, tmp_path / "names.onnx")
+    assert capfd.readouterr() == ("", "")

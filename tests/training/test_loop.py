@@ -1,0 +1,125 @@
+"""The loop: schedules, exact evaluation, the best weights, divergence."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from nplm.config import PRESETS, RunConfig, TrainConfig, override
+from nplm.corpus.dataset import Dataset
+from nplm.corpus.evaluate import evaluate
+from nplm.errors import DivergedError
+from nplm.training.loop import Evaluated, Stepped, Trainer, learning_rate
+from nplm.training.model import TorchModel
+
+
+def trainer_of(config: RunConfig, dataset: Dataset, *, val: bool = True) -> Trainer:
+    size = config.model.block_size
+    return Trainer(
+        config, dataset.table("train", size), dataset.table("val", size) if val else None
+    )
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        ("constant", [1, 1, 1, 1]),
+        ("step", [1, 1, 0.1, 0.1]),
+        ("linear", [1, 0.75, 0.5, 0.25]),
+        ("cosine", [0.5 * (1 + math.cos(math.pi * k / 4)) for k in range(4)]),
+    ],
+)
+def test_schedules(schedule: str, rates: list[float]) -> None:
+    config = TrainConfig(steps=4, learning_rate=1, schedule=schedule)
+    assert [learning_rate(config, step) for step in range(4)] == pytest.approx(rates)
+
+
+def test_warm_up_rises_to_the_rate() -> None:
+    config = TrainConfig(steps=10, learning_rate=1, schedule="constant", warmup=0.4)
+    rates = [learning_rate(config, step) for step in range(10)]
+    assert rates == pytest.approx([0.25, 0.5, 0.75] + [1] * 7)
+
+
+def test_the_notebook_preset_is_the_notebook() -> None:
+    train = PRESETS["notebook"].train
+    assert [learning_rate(train, step) for step in (0, 9_999, 10_000, 19_999)] == [
+        0.1,
+        0.1,
+        0.01,
+        0.01,
+    ]
+
+
+def test_events_in_order(small: Dataset, tiny_config: RunConfig) -> None:
+    events = list(trainer_of(tiny_config, small).run())
+    assert [e.step for e in events if isinstance(e, Stepped)] == list(range(1, 61))
+    assert [e.step for e in events if isinstance(e, Evaluated)] == [20, 40, 60]
+    losses = [e.loss for e in events if isinstance(e, Stepped)]
+    assert losses[0] == pytest.approx(math.log(len(small.vocab)), abs=0.3)
+    assert losses[-1] < losses[0] - 0.2
+
+
+def test_evaluations_are_exact(small: Dataset, tiny_config: RunConfig) -> None:
+    trainer = trainer_of(tiny_config, small)
+    last = [e for e in trainer.run() if isinstance(e, Evaluated)][-1]
+    model = TorchModel(trainer.network)
+    assert last.val_nats_per_symbol == evaluate(model, small.table("val", 3)).per_symbol
+    assert last.train_nats_per_symbol == evaluate(model, small.table("train", 3)).per_symbol
+
+
+def test_the_best_weights_are_kept(small: Dataset, tiny_config: RunConfig) -> None:
+    config = override(tiny_config, {"learning_rate": 0.3, "schedule": "constant"}, "")
+    trainer = trainer_of(config, small)
+    vals = {e.step: e.val_nats_per_symbol for e in trainer.run() if isinstance(e, Evaluated)}
+    assert trainer.best_step == min(vals, key=lambda step: vals[step])
+    trainer.network.load_state_dict(trainer.best)
+    model = TorchModel(trainer.network)
+    assert evaluate(model, small.table("val", 3)).per_symbol == trainer.best_nats
+
+
+def test_without_val_the_last_weights_are_kept(small: Dataset, tiny_config: RunConfig) -> None:
+    trainer = trainer_of(tiny_config, small, val=False)
+    events = [e for e in trainer.run() if isinstance(e, Evaluated)]
+    assert {e.val_nats_per_symbol for e in events} == {None}
+    assert trainer.best_step == 60
+    assert all(torch.equal(trainer.best[k], v) for k, v in trainer.network.state_dict().items())
+
+
+def test_a_loss_far_above_uniform_is_not_divergence(small: Dataset) -> None:
+    notebook = PRESETS["notebook"]
+    config = replace(notebook, train=replace(notebook.train, steps=20, eval_every=20))
+    first = next(e for e in trainer_of(config, small).run() if isinstance(e, Stepped))
+    assert first.loss > 10
+
+
+def test_divergence_is_said(small: Dataset, tiny_config: RunConfig) -> None:
+    config = override(tiny_config, {"optimizer": "sgd", "learning_rate": 1e38}, "")
+    with pytest.raises(DivergedError, match=r"not finite at step \d+; lower --learning-rate"):
+        list(trainer_of(config, small).run())
+
+
+def test_stop_is_asked_between_steps(small: Dataset, tiny_config: RunConfig) -> None:
+    trainer = trainer_of(tiny_config, small)
+    for _ in trainer.run(stop=lambda: trainer.step >= 7):
+        pass
+    assert trainer.step == 7
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("draw", ["contexts", "positions"])
+def test_a_restored_trainer_goes_on_bit_for_bit(
+    small: Dataset, tiny_config: RunConfig, optimizer: str, draw: str
+) -> None:
+    config = override(tiny_config, {"optimizer": optimizer, "draw": draw, "dropout": 0.3}, "")
+    whole = trainer_of(config, small)
+    list(whole.run())
+    first = trainer_of(config, small)
+    list(first.run(stop=lambda: first.step >= 33))
+    state = first.state()
+    second = trainer_of(config, small)
+    second.restore(state)
+    list(second.run())
+    for name, tensor in whole.network.state_dict().items():
+        assert torch.equal(tensor, second.network.state_dict()[name]), name
+    assert (whole.best_step, whole.best_nats) == (second.best_step, second.best_nats)
