@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MAX_BLOCK_SIZE = 64
 MAX_SEED = 2**64 - 1
+MAX_SIZE = 1 << 20  # of anything that arrays are allocated for
 
 
 def _choice(key: str, value: object, allowed: tuple[str, ...]) -> None:
@@ -39,8 +40,8 @@ def _number(key: str, value: object, low: float, high: float = math.inf) -> None
         raise UsageError(f"{key} is {value:g}", f"it must be {bounds}")
 
 
-def _above_zero(key: str, value: object) -> None:
-    _number(key, value, 0.0)
+def _above_zero(key: str, value: object, high: float) -> None:
+    _number(key, value, 0.0, high)
     if value == 0:
         raise UsageError(f"{key} is 0", "it must be above 0")
 
@@ -111,8 +112,8 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         _integer("block_size", self.block_size, 1, MAX_BLOCK_SIZE)
-        _integer("embedding_size", self.embedding_size, 1)
-        _integer("hidden_size", self.hidden_size, 1)
+        _integer("embedding_size", self.embedding_size, 1, MAX_SIZE)
+        _integer("hidden_size", self.hidden_size, 1, MAX_SIZE)
         _integer("layers", self.layers, 1, 16)
         _choice("activation", self.activation, ("tanh", "relu", "gelu"))
         _choice("init", self.init, ("scaled", "normal"))
@@ -149,11 +150,11 @@ class TrainConfig:
         _choice("draw", self.draw, ("contexts", "positions"))
         _integer("steps", self.steps, 1)
         if self.batch_size != "full":
-            _integer("batch_size", self.batch_size, 1)
+            _integer("batch_size", self.batch_size, 1, MAX_SIZE)
         elif self.draw == "positions":
             raise UsageError("batch_size is full, draw is positions", "a full batch is of contexts")
         _choice("optimizer", self.optimizer, ("sgd", "adamw"))
-        _above_zero("learning_rate", self.learning_rate)
+        _above_zero("learning_rate", self.learning_rate, 1e38)  # float32 ends there
         _choice("schedule", self.schedule, ("constant", "step", "linear", "cosine"))
         _number("warmup", self.warmup, 0.0, 1.0)
         _number("weight_decay", self.weight_decay, 0.0)
@@ -209,7 +210,7 @@ class SamplingConfig:
         if self.top_p == 0:
             raise UsageError("--top-p is 0", "it must be above 0 and at most 1")
         _integer("--min-length", self.min_length, 0)
-        _integer("--max-length", self.max_length, 1)
+        _integer("--max-length", self.max_length, 1, MAX_SIZE)
 
 
 PRESETS: Mapping[str, RunConfig] = {
@@ -230,14 +231,14 @@ PRESETS: Mapping[str, RunConfig] = {
 }
 
 
-def preset(name: str) -> RunConfig:
+def preset(name: object) -> RunConfig:
     """The settings of a preset.
 
     Raises:
         UsageError: there is none of that name.
     """
-    if name not in PRESETS:
-        raise UsageError(f"there is no preset {name!r}", f"choose {_near(name, PRESETS)}")
+    if not isinstance(name, str) or name not in PRESETS:
+        raise UsageError(f"there is no preset {name!r}", f"choose {_near(str(name), PRESETS)}")
     return PRESETS[name]
 
 
@@ -262,7 +263,7 @@ def override(config: RunConfig, values: Mapping[str, Any], where: str) -> RunCon
             continue
         section = next((s for s, names in sections.items() if key in names), None)
         if section is None:
-            raise _unknown(key, key, [*sections["model"], *sections["train"]], where)
+            raise _unknown(key, key, [*sections, *sections["model"], *sections["train"]], where)
         changed[section][key] = value
     try:
         return replace(

@@ -90,9 +90,9 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 def _swap(new: Path, path: Path, old: Path) -> None:
     """Put `new` in the place of `path`; if that is cut short, what was at `path` comes back."""
-    if path.exists():
-        path.replace(old)
     try:
+        if path.exists():
+            path.replace(old)
         new.replace(path)
     except BaseException:
         if old.exists():

@@ -1,6 +1,5 @@
 """Streams: data goes to stdout, everything else to stderr, progress only to a terminal."""
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,16 +47,11 @@ def training_extra(what: str) -> Iterator[None]:
 
 @contextmanager
 def data_output(out: Path | None, *, force: bool) -> Iterator[IO[bytes]]:
-    """Bytes to `out` (whole or not at all) or to stdout; a closed pipe ends quietly with 0."""
+    """Bytes to `out` (whole or not at all) or to stdout."""
     if out is not None and str(out) != "-":
         refuse_existing(out, force=force)
         with atomic_writer(out) as file:
             yield file
         return
-    try:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        # What Python would still flush at exit has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(0) from None
+    yield sys.stdout.buffer
+    sys.stdout.buffer.flush()

@@ -39,7 +39,6 @@ def build(
 ) -> None:
     """Split a list of strings and write it as ids."""
     from nplm.corpus import dataset
-    from nplm.files import refuse_existing
 
     shares = split.split(",")
     if len(shares) != 3:
@@ -47,7 +46,7 @@ def build(
     config = DatasetConfig((shares[0], shares[1], shares[2]), split_by, distinct, normalize, seed)
     name = "stdin" if str(source) == "-" else source.name
     folder = out or latest.DATA / Path(name).stem
-    refuse_existing(folder, force=force)
+    dataset.refuse_folder(folder, force=force)
     built = dataset.build(dataset.read_source(_content(source), name, normalize), config)
     dataset.save(built, folder)
     blank = built.source["blank_lines"]
@@ -83,13 +82,14 @@ def info(
 
 
 def _print(dataset: "Dataset") -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     from nplm.corpus.dataset import SPLITS
     from nplm.corpus.info import block_sizes
     from nplm.vocab import show_symbols
 
-    splits = Table(title=f"{dataset.name}: {len(dataset.vocab)} symbols, the boundary among them")
+    splits = Table(title=escape(f"{dataset.name}: {len(dataset.vocab)} symbols with the boundary"))
     splits.add_column("split")
     splits.add_column("strings", justify="right")
     splits.add_column("symbols to predict", justify="right")

@@ -1,6 +1,7 @@
 """`nplm eval`."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -78,7 +79,7 @@ def score(opened: Opened, split: str) -> dict[str, Any]:
 def _open(target: Path | None, data: Path | None) -> Opened:
     from nplm.corpus.dataset import load, reencode
 
-    if target is not None and target.is_file():
+    if target is not None and (target.is_file() or target.suffix == ".onnx"):
         from nplm.runtime.session import open_model
 
         onnx = open_model(target)
@@ -107,8 +108,9 @@ def _find(digest: str, model: Path) -> "Dataset":
     from nplm.files import read_json
 
     for described in sorted(latest.DATA.glob("*/dataset.json")):
-        if read_json(described).get("sha256") == digest:
-            return load(described.parent)
+        with suppress(DataError):  # a damaged neighbour is not the one
+            if read_json(described).get("sha256") == digest:
+                return load(described.parent)
     raise DataError(
         f"the data set that {model} was trained on is not under {latest.DATA}/",
         "name one: --data DIR",
@@ -116,9 +118,10 @@ def _find(digest: str, model: Path) -> "Dataset":
 
 
 def _print(name: str, results: list[dict[str, Any]]) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=name)
+    table = Table(title=escape(name))
     table.add_column("model")
     for result in results:
         table.add_column(f"{result['split']} nats/symbol", justify="right")

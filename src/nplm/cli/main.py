@@ -1,13 +1,15 @@
 """The command tree and its edge, where an NplmError becomes one line and an exit code."""
 
+import os
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
 
 from nplm import __version__
 from nplm.cli import dataset, doctor, evaluate, export, generate, train
-from nplm.errors import NplmError
+from nplm.errors import NplmError, UsageError
 
 app = typer.Typer(
     name="nplm",
@@ -40,10 +42,34 @@ def root(
     pass
 
 
+# Typer shows only this child of the error its parser raises for a wrong command line.
+ParserError: type[Exception] = typer.BadParameter.__mro__[1]
+
+
 def main() -> None:
     """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
-        app()
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
     except NplmError as error:
-        typer.echo(f"nplm: {error}", err=True)
-        sys.exit(error.exit_code)
+        code = _fail(str(error), error.exit_code)
+    except ParserError as error:
+        command = getattr(getattr(error, "ctx", None), "command_path", "nplm")
+        message = getattr(error, "format_message", error.__str__)()
+        code = _fail(f"{message.rstrip('.')}; see {command} --help", UsageError.exit_code)
+    except (BrokenPipeError, SystemExit) as error:
+        # Whoever read stdout has gone (Typer turns that into its own exit): what Python would
+        # still flush goes nowhere.
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> int:
+    typer.echo(f"nplm: {' '.join(message.split())}", err=True)
+    return code

@@ -102,8 +102,19 @@ def settings_for(
     from nplm.training.checkpoint import read_facts
 
     values = read_toml(file, "give a TOML file with tables [model] and [train]") if file else {}
-    name = preset_name or values.pop("preset", None)
-    base = read_facts(resumed).config if resumed and not name else preset(name or "default")
+    for table in ("dataset", "run"):  # so that the config.toml of a run can be used again
+        values.pop(table, None)
+    named = values.pop("preset", None)
+    if named is not None and not preset_name:
+        try:
+            preset_name = preset(named).preset
+        except UsageError as error:
+            raise UsageError(f"{file}: {error.problem}", error.cure) from None
+    base = (
+        read_facts(resumed).config
+        if resumed and not preset_name
+        else preset(preset_name or "default")
+    )
     return override(override(base, values, str(file)), flags, "")
 
 
@@ -202,10 +213,12 @@ def _summary(run: "Run", started: "Started", next_argument: str) -> None:
     best = next((e for e in metrics(run.folder) if e.step == run.best_step), None)
     assert best is not None
     val = best.val_nats_per_symbol
-    shown = "no val split, so the last weights are kept" if val is None else f"val {val:.4f}"
+    shown, kept = (
+        (", no val split", ", the last weights") if val is None else (f", val {val:.4f}", "")
+    )
     note(
-        f"train {best.train_nats_per_symbol:.4f} (floor {started.floor:.4f}), {shown} "
-        f"nats per symbol at step {best.step:,}; {started.parameters:,} parameters"
+        f"train {best.train_nats_per_symbol:.4f} (floor {started.floor:.4f}){shown} "
+        f"nats per symbol at step {best.step:,}{kept}; {started.parameters:,} parameters"
     )
     note(f"run: {run.folder}")
     sampling = SamplingConfig(max_length=default_max_length(run.card))

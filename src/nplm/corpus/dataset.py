@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from nplm.config import DatasetConfig
 from nplm.corpus.contexts import ContextTable, count_contexts
 from nplm.errors import DataError
-from nplm.files import atomic_folder, read_json, sha256, write_json
+from nplm.files import atomic_folder, read_json, refuse_existing, sha256, write_json
 from nplm.textids import BulkCodec, as_lines, vocab_of
 from nplm.vocab import BOUNDARY, Vocab, normalize, show_symbols
 
@@ -192,6 +192,15 @@ def reencode(dataset: Dataset, vocab: Vocab, form: str) -> Dataset:
     return replace(dataset, vocab=vocab, normalize=form, streams=streams)
 
 
+def refuse_folder(folder: Path, *, force: bool) -> None:
+    """Raise DataError unless `save` may write `folder`: new, or (with `force`) a data set."""
+    refuse_existing(folder, force=force)
+    if folder.exists() and not (folder / "dataset.json").exists():
+        raise DataError(
+            f"{folder} is not a data set, so it is not replaced", "choose another --out"
+        )
+
+
 def save(dataset: Dataset, folder: Path) -> None:
     """Write `dataset` to `folder`, replacing what was there as a whole."""
     with atomic_folder(folder) as scratch:
@@ -240,7 +249,7 @@ def _load_stream(path: Path) -> Stream:
     try:
         # An empty file cannot be mapped, so its few bytes are read.
         stream = np.load(path, mmap_mode="r" if path.stat().st_size > 128 else None)
-    except (OSError, ValueError, EOFError, SyntaxError, TokenError) as error:
+    except (OSError, ValueError, TypeError, EOFError, SyntaxError, TokenError) as error:
         reason = str(error).partition("\n")[0]
         raise DataError(f"cannot read {path}: {reason}", "build the data set again") from error
     if stream.dtype.kind != "u" or stream.ndim != 1:

@@ -56,8 +56,8 @@ def generate(
         DataError: the prefix has a symbol the model does not know.
         UsageError: count, seed or start is out of bounds.
     """
-    if count < 0:
-        raise UsageError(f"-n is {count}", "it must be at least 0")
+    if not 0 <= count <= MAX_INDEX:
+        raise UsageError(f"-n is {count}", "it must be between 0 and 2^63 - 1")
     if not 0 <= seed <= MAX_SEED:
         raise UsageError(f"--seed is {seed}", "it must be between 0 and 2^64 - 1")
     if not 0 <= start <= MAX_INDEX - count:

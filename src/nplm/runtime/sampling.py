@@ -48,7 +48,8 @@ def probabilities(
         return greedy
     wide -= wide.max(axis=1, keepdims=True)
     if sampling.temperature != 1:
-        wide /= sampling.temperature
+        with np.errstate(over="ignore"):  # near 0 all but the best go to -inf, as they should
+            wide /= sampling.temperature
     p = np.exp(wide)
     p /= p.sum(axis=1, keepdims=True)
     if sampling.top_k is None and sampling.top_p == 1:

@@ -60,7 +60,10 @@ def open_model(path: Path, device: str = "cpu", threads: int = 1) -> OnnxModel:
         DataError: the file is missing, not ONNX, or not a model of ours.
         DeviceError: the device is not available.
     """
-    content = read_bytes(path, "make one: nplm export onnx")
+    made_by = (
+        f"nplm export onnx {path}, or use --runtime torch" if path.is_dir() else "nplm export onnx"
+    )
+    content = read_bytes(path, f"make one: {made_by}")
     return open_bytes(content, str(path), device, threads)
 
 
@@ -78,6 +81,7 @@ def open_bytes(content: bytes, where: str, device: str = "cpu", threads: int = 1
         session = ort.InferenceSession(
             content, options, providers=[PROVIDERS[chosen]], enable_fallback=False
         )
+        metadata = session.get_modelmeta().custom_metadata_map
     except Exception as error:  # onnxruntime's exceptions share no base class
         reason = str(error).splitlines()[0]
         raise DataError(f"{where} cannot be run: {reason}", "make one: nplm export onnx") from error
@@ -85,7 +89,7 @@ def open_bytes(content: bytes, where: str, device: str = "cpu", threads: int = 1
         raise DeviceError(
             "onnxruntime could not start CUDA", "check the driver, or use --device cpu"
         )
-    card = ModelCard.from_metadata(session.get_modelmeta().custom_metadata_map, where)
+    card = ModelCard.from_metadata(metadata, where)
     _check_interface(session, card, where)
     return OnnxModel(session, card, chosen)
 

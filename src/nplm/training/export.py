@@ -64,14 +64,16 @@ def export(run: Run, dataset: Dataset, out: Path, *, force: bool = False) -> Pro
         DataError: `out` exists and `force` is not given.
         VerificationError: onnxruntime does not compute what torch computes; `out` is as it was.
     """
+    sidecar = out.with_name(out.name + ".json")
     refuse_existing(out, force=force)
+    refuse_existing(sidecar, force=force)
     table = dataset.table("train", run.model.block_size)
     card = replace(run.card, extra=_extra(run, dataset, table))
     content = to_onnx(run, card)
     proof = prove(run.model, open_bytes(content, str(out)), card, table)
     write_bytes(out, content)
     digest = hashlib.sha256(content).hexdigest()
-    write_json(out.with_name(out.name + ".json"), {**card.facts(), "sha256": digest})
+    write_json(sidecar, {**card.facts(), "sha256": digest})
     return proof
 
 

@@ -104,7 +104,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         batch = self._sampler.batch(self.step)
-        loss = batch.loss(self.network(batch.contexts))
+        loss = batch.loss(self.network.forward_by_tables(batch.contexts))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()

@@ -10,7 +10,6 @@ import torch
 from nplm.config import RunConfig
 from nplm.corpus.dataset import Dataset
 from nplm.errors import DataError, DivergedError
-from nplm.files import refuse_existing
 from nplm.training.checkpoint import (
     BEST,
     LAST,
@@ -92,8 +91,12 @@ def train(
 
 def refuse_run(folder: Path, *, force: bool) -> None:
     """Raise DataError when `folder` holds anything that a new run would replace."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        refuse_existing(folder, force=force)
+    taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    if taken and not force:
+        raise DataError(
+            f"{folder} already exists",
+            "go on with --resume, replace it with --force, or choose another --out",
+        )
 
 
 def _train_locked(

@@ -1,0 +1,177 @@
+"""`nplm eval`. A model file needs no torch."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Nplm, Result
+
+pytestmark = pytest.mark.usefixtures("home")
+MODEL = "exports/names.onnx"
+KEYS = {
+    *("split", "nats_per_symbol", "bits_per_symbol", "perplexity", "symbols", "strings"),
+    "baselines",
+}
+
+
+def results(done: "Result") -> dict[str, Any]:
+    """The JSON lines of a command by split."""
+    return {item["split"]: item for item in map(json.loads, done.lines)}
+
+
+def test_json_of_a_model_file(nplm: "Nplm") -> None:
+    done = nplm.ok("eval", MODEL, "--json")
+    assert done.err == ""
+    found = done.json
+    assert set(found) == KEYS
+    assert (found["split"], found["symbols"], found["strings"]) == ("val", 791, 110)
+    assert found["bits_per_symbol"] == pytest.approx(found["nats_per_symbol"] / math.log(2))
+    assert found["perplexity"] == pytest.approx(math.exp(found["nats_per_symbol"]))
+    baselines = found["baselines"]
+    assert baselines["uniform"] == pytest.approx(math.log(27))
+    assert baselines["uniform"] > baselines["unigram"] > found["nats_per_symbol"]
+
+
+def test_splits_may_be_repeated(nplm: "Nplm") -> None:
+    splits = ("train", "test", "val")
+    options = [part for split in splits for part in ("--split", split)]
+    found = results(nplm.ok("eval", MODEL, *options, "--json"))
+    assert tuple(found) == splits
+    for split in splits:
+        alone = nplm.ok("eval", MODEL, "--split", split, "--json").json
+        assert alone == found[split]
+
+
+def test_the_table_shows_model_baselines_and_units(nplm: "Nplm") -> None:
+    done = nplm.ok("eval", MODEL, "--split", "val", "--split", "test")
+    shown = done.out.decode()
+    found = results(nplm.ok("eval", MODEL, "--split", "val", "--split", "test", "--json"))
+    for item in found.values():
+        for value in (
+            item["nats_per_symbol"],
+            item["bits_per_symbol"],
+            *item["baselines"].values(),
+        ):
+            assert f"{value:.4f}" in shown
+    for part in ("nats", "bits per symbol", "perplexity", "791 symbols", "uniform", "bigram"):
+        assert part in shown
+
+
+def test_other_data_with_known_symbols(nplm: "Nplm") -> None:
+    nplm.ok("dataset", "build", "-", "--split", "1,0,0", "--out", "new", stdin=b"maria\nanna\n")
+    found = nplm.ok("eval", MODEL, "--data", "new", "--split", "train", "--json").json
+    assert (found["symbols"], found["strings"]) == (11, 2)
+
+
+def test_other_data_with_unseen_symbols(nplm: "Nplm") -> None:
+    nplm.ok("dataset", "build", "-", "--split", "1,0,0", "--out", "new", stdin=b"Ma.ia\nanna\n")
+    says = ("new", "never saw", ".M", "it knows abc")
+    nplm.refuses(3, "eval", MODEL, "--data", "new", "--split", "train", says=says)
+
+
+def test_a_split_that_is_empty(nplm: "Nplm") -> None:
+    nplm.ok("dataset", "build", "-", "--split", "1,0,0", "--out", "new", stdin=b"maria\nanna\n")
+    nplm.refuses(3, "eval", MODEL, "--data", "new", says=("val split of new is empty",))
+
+
+def test_a_split_that_does_not_exist(nplm: "Nplm") -> None:
+    says = ("--split is 'dev'", "train, val, test")
+    nplm.refuses(2, "eval", MODEL, "--split", "val", "--split", "dev", says=says)
+
+
+def test_data_that_is_not_there(nplm: "Nplm") -> None:
+    nplm.refuses(3, "eval", MODEL, "--data", "no", says=("no data set in no", "dataset build"))
+
+
+def test_a_model_whose_data_was_built_differently(nplm: "Nplm") -> None:
+    nplm.ok("dataset", "build", "--force", "--seed", "1")
+    nplm.refuses(3, "eval", MODEL, says=(MODEL, "data/", "--data"))
+    assert nplm.ok("eval", MODEL, "--data", "data/names", "--json").json["split"] == "val"
+
+
+def test_a_damaged_neighbour_of_the_data_does_not_matter(nplm: "Nplm", home: Path) -> None:
+    (home / "data" / "a").mkdir()
+    (home / "data" / "a" / "dataset.json").write_bytes(b"{")
+    nplm.ok("eval", MODEL, "--json")
+
+
+def test_a_model_file_that_is_not_there(nplm: "Nplm") -> None:
+    nplm.refuses(3, "eval", "exports/no.onnx", says=("exports/no.onnx", "nplm export onnx"))
+
+
+def test_a_model_file_that_is_none(nplm: "Nplm", home: Path) -> None:
+    nplm.refuses(3, "eval", "data/names.txt", says=("data/names.txt",))
+    (home / "cut.onnx").write_bytes((home / MODEL).read_bytes()[:-100])
+    nplm.refuses(3, "eval", "cut.onnx", says=("cut.onnx", "nplm export onnx"))
+
+
+@pytest.mark.training
+@pytest.mark.usefixtures("one_thread")
+class TestRun:
+    """A run folder as the thing to evaluate."""
+
+    def test_without_arguments_it_takes_the_last_run(self, nplm: "Nplm", trained: Path) -> None:
+        done = nplm.ok("eval", "--json")
+        assert done.err == "using checkpoints/names\n"
+        assert set(done.json) == KEYS
+        logged = (trained / "checkpoints" / "names" / "metrics.jsonl").read_text(encoding="utf-8")
+        best = min(json.loads(line)["val_nats_per_symbol"] for line in logged.splitlines())
+        assert done.json["nats_per_symbol"] == pytest.approx(best, abs=1e-6)
+
+    def test_run_and_export_agree(self, nplm: "Nplm", trained: Path, model_file: Path) -> None:
+        shutil.copyfile(model_file, trained / MODEL)  # the export of this very run
+        options = ("--split", "train", "--split", "val", "--split", "test", "--json")
+        run = results(nplm.ok("eval", "checkpoints/names", *options))
+        onnx = results(nplm.ok("eval", MODEL, *options))
+        for split, item in run.items():
+            assert item["baselines"] == onnx[split]["baselines"]
+            assert item["nats_per_symbol"] == pytest.approx(
+                onnx[split]["nats_per_symbol"], abs=1e-5
+            )
+
+    def test_a_run_whose_data_was_built_differently(self, nplm: "Nplm", trained: Path) -> None:
+        nplm.ok("dataset", "build", "--force", "--seed", "1")
+        nplm.refuses(3, "eval", says=("data/names", "checkpoints/names", "--data"))
+        assert nplm.ok("eval", "--data", "data/names", "--json").json["split"] == "val"
+
+    def test_a_run_whose_data_is_gone(self, nplm: "Nplm", trained: Path) -> None:
+        shutil.rmtree(trained / "data" / "names")
+        nplm.refuses(3, "eval", says=("no data set in", "data/names"))
+
+    def test_a_copied_run_with_its_data_named(self, nplm: "Nplm", trained: Path) -> None:
+        (trained / "deep").mkdir()
+        (trained / "checkpoints" / "names").rename(trained / "deep" / "run")
+        assert nplm.ok("eval", "deep/run", "--data", "data/names", "--json").json["symbols"] == 791
+
+    def test_no_run(self, nplm: "Nplm") -> None:
+        nplm.refuses(3, "eval", says=("no finished run under checkpoints/", "nplm train"))
+        nplm.refuses(3, "eval", "checkpoints/no", says=("checkpoints/no", "nplm train"))
+
+    @pytest.mark.parametrize("place", [0, 8, 60, 500, -1])
+    def test_one_changed_byte_of_the_weights(self, nplm: "Nplm", trained: Path, place: int) -> None:
+        path = trained / "checkpoints" / "names" / "model.safetensors"
+        content = bytearray(path.read_bytes())
+        content[place] ^= 1
+        path.write_bytes(content)
+        nplm.refuses(3, "eval", "checkpoints/names", says=("checkpoints/names/model.safetensors",))
+
+    @pytest.mark.parametrize("name", ["config.toml", "vocab.json", "model.safetensors"])
+    def test_a_missing_or_broken_file_of_a_run(
+        self, nplm: "Nplm", trained: Path, name: str
+    ) -> None:
+        path = trained / "checkpoints" / "names" / name
+        path.write_bytes(b"\xff")
+        nplm.refuses(3, "eval", "checkpoints/names", says=(f"checkpoints/names/{name}",))
+        path.unlink()
+        nplm.refuses(3, "eval", "checkpoints/names", says=("checkpoints/names", "nplm train"))
+
+    def test_settings_changed_by_hand(self, nplm: "Nplm", trained: Path) -> None:
+        path = trained / "checkpoints" / "names" / "config.toml"
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace('activation = "tanh"', 'activation = "relu"'), "utf-8")
+        nplm.refuses(3, "eval", "checkpoints/names", says=("checkpoints/names/config.toml",))

@@ -1,0 +1,94 @@
+"""`nplm export onnx`."""
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nplm.runtime.session import open_model
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Nplm
+
+pytestmark = [pytest.mark.training, pytest.mark.usefixtures("one_thread", "trained")]
+RUN, MODEL = "checkpoints/names", "exports/names.onnx"
+
+
+def test_it_writes_a_model_that_says_what_it_is(nplm: "Nplm", trained: Path) -> None:
+    shutil.rmtree(trained / "exports")
+    done = nplm.ok("export", "onnx")
+    assert done.out == b""
+    using, proof, following = done.err.splitlines()
+    assert using == f"using {RUN}"
+    assert proof.startswith(f"{MODEL}: ")
+    assert "1,000 strings equal" in proof
+    assert following == "next: nplm generate"
+    content = (trained / MODEL).read_bytes()
+    facts = json.loads((trained / f"{MODEL}.json").read_bytes())
+    assert facts["sha256"] == hashlib.sha256(content).hexdigest()
+    assert facts["vocab"] == list(open_model(trained / MODEL).card.vocab.symbols)
+    assert len(list((trained / "exports").iterdir())) == 2
+    assert len(nplm.ok("generate").lines) == 20
+
+
+def test_force_and_out(nplm: "Nplm", trained: Path, model_file: Path) -> None:
+    """The same run gives the same bytes, wherever they are written."""
+    old = (trained / MODEL).read_bytes()
+    nplm.ok("export", "onnx", "--force")
+    new = (trained / MODEL).read_bytes()
+    assert new == model_file.read_bytes() != old
+    done = nplm.ok("export", "onnx", RUN, "--out", "deep/mine.onnx")
+    assert done.err.splitlines()[-1] == "next: nplm generate deep/mine.onnx"
+    assert (trained / "deep" / "mine.onnx").read_bytes() == new
+
+
+def test_a_model_that_exists(nplm: "Nplm") -> None:
+    nplm.refuses(3, "export", "onnx", says=(MODEL, "--force", "--out"))
+    nplm.refuses(3, "export", "onnx", "--out", "data/names.txt", says=("data/names.txt", "--force"))
+
+
+def test_a_sidecar_that_exists(nplm: "Nplm", trained: Path) -> None:
+    """It is an output, too."""
+    (trained / "mine.onnx.json").write_bytes(b"{}")
+    nplm.refuses(3, "export", "onnx", "--out", "mine.onnx", says=("mine.onnx.json", "--force"))
+
+
+def test_it_takes_the_run_finished_last(nplm: "Nplm", trained: Path) -> None:
+    shutil.copytree(trained / RUN, trained / "checkpoints" / "new")
+    os.utime(trained / RUN / "last.safetensors", (1, 1))
+    done = nplm("export", "onnx", "--out", MODEL)
+    assert done.err.startswith("using checkpoints/new\n")
+    assert done.code == 3
+
+
+def test_no_run(nplm: "Nplm", trained: Path) -> None:
+    nplm.refuses(3, "export", "onnx", "no", says=("no run in no", "nplm train"))
+    shutil.rmtree(trained / "checkpoints")
+    nplm.refuses(3, "export", "onnx", says=("checkpoints/", "nplm train"))
+
+
+def test_a_run_whose_data_was_built_differently(nplm: "Nplm") -> None:
+    nplm.ok("dataset", "build", "--force", "--seed", "1")
+    says = ("data/names", RUN, "--data")
+    nplm.refuses(3, "export", "onnx", "--force", says=says)
+    nplm.refuses(3, "export", "onnx", "--force", "--data", "data/names", says=says)
+
+
+def test_a_run_whose_data_is_gone(nplm: "Nplm", trained: Path) -> None:
+    shutil.rmtree(trained / "data" / "names")
+    nplm.refuses(3, "export", "onnx", "--force", says=("no data set in", "data/names"))
+
+
+def test_a_damaged_run(nplm: "Nplm", trained: Path) -> None:
+    path = trained / RUN / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\x99")
+    nplm.refuses(3, "export", "onnx", "--force", says=(f"{RUN}/model.safetensors",))
+
+
+def test_an_output_that_cannot_be_written(nplm: "Nplm", trained: Path) -> None:
+    (trained / "file").touch()
+    nplm.refuses(3, "export", "onnx", "--out", "file/a.onnx", says=("file/a.onnx",))

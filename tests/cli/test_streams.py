@@ -1,0 +1,245 @@
+"""What holds for every command: streams, signals, colours, missing parts, and the whole tour."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Nplm
+
+COMMAND = [sys.executable, "-c", "from nplm.cli.main import main; main()"]
+MODEL = "exports/names.onnx"
+COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])[;m]")
+
+
+@pytest.mark.training
+@pytest.mark.usefixtures("one_thread")
+def test_the_five_commands_run_in_order(nplm: "Nplm", names_file: Path) -> None:
+    (nplm.cwd / "data").mkdir()
+    (nplm.cwd / "data" / "names.txt").write_bytes(names_file.read_bytes())
+    assert nplm.ok("dataset", "build").out == b""
+    assert nplm.ok("train", *nplm.tiny).out == b""
+    assert "this model" in nplm.ok("eval", "--split", "val").out.decode()
+    assert nplm.ok("export", "onnx").out == b""
+    generated = nplm.ok("generate", "--runtime", "onnx")
+    assert len(generated.lines) == 20
+    assert generated.err == f"using {MODEL}\n"
+
+
+@pytest.mark.parametrize("help_option", ["--help", "-h"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("", "dataset", "dataset build", "dataset info", "train", "eval"),
+        *("export", "export onnx", "generate", "doctor"),
+    ],
+)
+def test_help(nplm: "Nplm", command: str, help_option: str) -> None:
+    done = nplm.ok(*command.split(), help_option)
+    assert b"Usage: " in done.out
+    assert done.err == ""
+
+
+def test_version(nplm: "Nplm") -> None:
+    assert re.fullmatch(rb"nplm \d+\.\d+\S*\n", nplm.ok("--version").out)
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("generate --nosuch", "--nosuch"),
+        ("generate --tempreature 1", "--temperature"),
+        ("generate -n many", "'many'"),
+        ("generate -n", "-n"),
+        ("generate a b", "b"),
+        ("train --steps 1.5", "'1.5'"),
+        ("dataset build --split", "--split"),
+        ("dataset biuld", "biuld"),
+        ("nosuch", "nosuch"),
+    ],
+)
+def test_a_wrong_command_line_gives_one_line(nplm: "Nplm", command: str, says: str) -> None:
+    nplm.refuses(2, *command.split(), says=(says,))
+
+
+@pytest.mark.parametrize(
+    "command", ["train", "export onnx", "eval", "eval run", "generate --runtime torch"]
+)
+def test_without_the_training_extra(home: Path, command: str) -> None:
+    """The message has the exact pip line."""
+    code = "import sys; sys.modules['torch'] = None; " + COMMAND[-1]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command.split()], cwd=home, capture_output=True, check=False
+    )
+    line = done.stderr.decode()
+    assert (done.returncode, done.stdout) == (4, b""), line
+    assert line.startswith("nplm: ")
+    assert line.count("\n") == 1
+    assert 'pip install "nplm-toolkit[train]"' in line
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "dataset info data/names",
+        "dataset info data/names --json",
+        f"eval {MODEL}",
+        f"eval {MODEL} --json --split val --split test",
+        f"generate {MODEL}",
+        f"generate {MODEL} -n 20000",
+        f"generate {MODEL} -n 20000 --format jsonl",
+        "doctor",
+        "--help",
+        "--version",
+    ],
+)
+def test_a_closed_pipe_ends_quietly(home: Path, command: str) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "wb") as closed:
+        done = subprocess.run(
+            [*COMMAND, *command.split()],
+            cwd=home,
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_reader_that_takes_one_line(home: Path) -> None:
+    line = f"{shlex.join(COMMAND)} generate {MODEL} -n 200000 | head -n 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], cwd=home, capture_output=True, check=False)
+    _, status = done.stdout.decode().splitlines()
+    assert (status, done.stderr) == ("0", b"")
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    "command", ["dataset info", f"eval {MODEL}", "doctor", "generate --top-k 0"]
+)
+def test_no_colour_where_it_is_not_wanted(
+    nplm: "Nplm", monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    monkeypatch.setenv("NO_COLOR", "1")
+    done = nplm(*command.split())
+    assert not COLOUR.search(done.out.decode() + done.err)
+
+
+@pytest.mark.usefixtures("home")
+def test_nothing_but_text_where_there_is_no_terminal(nplm: "Nplm") -> None:
+    for command in ("dataset info", f"eval {MODEL}", "doctor", "generate", "--help"):
+        done = nplm.ok(*command.split())
+        assert b"\x1b" not in done.out
+        assert "\x1b" not in done.err
+
+
+@pytest.mark.training
+@pytest.mark.usefixtures("one_thread", "home")
+def test_progress_only_on_a_terminal_and_without_colour_if_asked(
+    nplm: "Nplm", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ("train", *nplm.tiny, "--force")
+    quiet = nplm.ok(*command).err
+    assert "steps/s" not in quiet
+    assert "\x1b" not in quiet
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    shown = nplm.ok(*command).err
+    assert "steps/s" in shown
+    assert COLOUR.search(shown)
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain = nplm.ok(*command)
+    assert "steps/s" in plain.err
+    assert not COLOUR.search(plain.err)
+    assert plain.out == b""
+
+
+def test_data_in_an_encoding_that_lacks_its_symbols(home: Path) -> None:
+    """Strings leave as UTF-8, whatever the terminal says it can show."""
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    text = "\u65e5\u672c\n\u00e9\n"
+    build = ("dataset", "build", "-", "--split", "1,0,0", "--out", "odd")
+    for command in (build, ("dataset", "info", "odd"), ("dataset", "info", "odd", "--json")):
+        done = subprocess.run(
+            [*COMMAND, *command],
+            cwd=home,
+            input=text.encode(),
+            env=environment,
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr.decode()
+
+
+@contextmanager
+def started(
+    home: Path, *args: str, env: dict[str, str] | None = None
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process of the command that does not outlive the test."""
+    command = [*COMMAND, *args]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=home, env=env, stdout=pipe, stderr=pipe) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def interrupt(process: "subprocess.Popen[bytes]") -> tuple[bytes, str]:
+    """Ctrl-C: stdout and stderr of a process that then ends by itself."""
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    return out, err.decode()
+
+
+@pytest.mark.training
+@pytest.mark.usefixtures("one_thread")
+def test_an_interrupted_run_is_saved_and_goes_on(
+    nplm: "Nplm", home: Path, process_environment: dict[str, str]
+) -> None:
+    """The command it names is typed as it stands; the end is that of an uninterrupted run."""
+    options = ("data/names", *nplm.tiny, "--steps", "2000", "--eval-every", "500")
+    with started(home, "train", *options, env=process_environment) as process:
+        assert process.stderr is not None
+        assert b"parameters" in process.stderr.readline()
+        time.sleep(0.05)
+        out, err = interrupt(process)
+    assert (process.returncode, out) == (130, b""), err
+    (line,) = err.splitlines()
+    found = re.fullmatch(r"nplm: stopped, .*checkpoints/names; go on: nplm (.*--resume)", line)
+    assert found
+    nplm.refuses(3, "eval", says=("no finished run",))
+    resumed = nplm.ok(*shlex.split(found[1]))
+    assert re.search(r"from step \d+", resumed.err)
+    assert "next: nplm export onnx" in resumed.err
+    nplm.ok("train", *options, "--out", "whole")
+    losses = (home / "whole" / "batch_loss.f32").read_bytes()
+    assert len(losses) == 4 * 2000
+    assert (home / "checkpoints" / "names" / "batch_loss.f32").read_bytes() == losses
+
+
+def test_an_interrupted_stream_leaves_the_old_file(home: Path) -> None:
+    (home / "old.txt").write_bytes(b"old\n")
+    endless = ("generate", MODEL, "-n", "100000000", "--out", "old.txt", "--force")
+    with started(home, *endless) as process:
+        deadline = time.monotonic() + 20
+        while not list(home.glob(".old.txt.*")):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        out, err = interrupt(process)
+    assert (process.returncode, out) == (130, b"")
+    assert "Traceback" not in err
+    assert (home / "old.txt").read_bytes() == b"old\n"
+    assert not list(home.glob(".old.txt.*"))

@@ -1,0 +1,330 @@
+"""`nplm train`."""
+
+import json
+import shutil
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nplm.config import PRESETS
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Nplm
+
+pytestmark = [pytest.mark.training, pytest.mark.usefixtures("one_thread", "home")]
+RUN = "checkpoints/names"
+FILES = {
+    *("config.toml", "vocab.json", "model.safetensors", "last.safetensors"),
+    *("metrics.jsonl", "batch_loss.f32"),
+}
+
+
+def settings(folder: Path) -> dict[str, Any]:
+    return tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
+
+
+def test_it_ends_with_scores_place_samples_and_the_next_command(nplm: "Nplm", home: Path) -> None:
+    done = nplm.train()
+    assert (done.code, done.out) == (0, b"")
+    using, started, scores, place, *samples, following = done.err.splitlines()
+    assert using == "using data/names"
+    assert "775 parameters" in started
+    assert "2,264 distinct contexts" in started
+    metrics = (home / RUN / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    last = json.loads(metrics[-1])
+    assert f"train {last['train_nats_per_symbol']:.4f}" in scores
+    assert f"val {last['val_nats_per_symbol']:.4f} nats per symbol at step 60" in scores
+    assert "775 parameters" in scores
+    assert place == f"run: {RUN}"
+    assert len(samples) == 10
+    assert all(len(sample) > 2 and sample.startswith("  ") for sample in samples)
+    assert following == "next: nplm export onnx"
+    assert {path.name for path in (home / RUN).iterdir() if path.name[0] != "."} == FILES
+    assert (home / RUN / "batch_loss.f32").stat().st_size == 4 * 60
+
+
+def test_out_is_named_in_the_next_command(nplm: "Nplm", home: Path) -> None:
+    done = nplm.train("data/names", "--out", "runs/mine")
+    assert done.err.splitlines()[-1] == "next: nplm export onnx runs/mine"
+    assert not (home / "checkpoints").exists()
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not(nplm: "Nplm", home: Path) -> None:
+    for out, seed in (("a", "1"), ("b", "1"), ("c", str(2**64 - 1))):
+        assert nplm.train("--out", out, "--seed", seed).code == 0
+    losses = [(home / out / "batch_loss.f32").read_bytes() for out in "abc"]
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_flags_win_over_the_file_which_wins_over_the_preset(nplm: "Nplm", home: Path) -> None:
+    (home / "mine.toml").write_text(
+        'preset = "notebook"\n[model]\nhidden_size = 12\nembedding_size = 5\n'
+        "[train]\nsteps = 10\nseed = 7\n",
+        "utf-8",
+    )
+    options = ("--config", "mine.toml", "--hidden-size", "9", "--device", "cpu")
+    nplm.ok("train", *options)
+    used = settings(home / RUN)
+    assert used["preset"] == "notebook"
+    assert (used["model"]["hidden_size"], used["model"]["embedding_size"]) == (9, 5)
+    assert (used["train"]["steps"], used["train"]["seed"]) == (10, 7)
+    notebook = PRESETS["notebook"]
+    assert used["model"]["block_size"] == notebook.model.block_size
+    assert used["train"]["draw"] == "positions"
+
+
+def test_a_file_may_be_flat(nplm: "Nplm", home: Path) -> None:
+    (home / "mine.toml").write_text("hidden_size = 12\nsteps = 10\n", "utf-8")
+    nplm.ok("train", "--config", "mine.toml", "--device", "cpu")
+    assert settings(home / RUN)["model"]["hidden_size"] == 12
+
+
+def test_the_settings_of_a_run_can_be_used_again(nplm: "Nplm", home: Path) -> None:
+    """What a run writes as its `config.toml` is a configuration file."""
+    nplm.train("--out", "a")
+    done = nplm("train", "--config", "a/config.toml", "--out", "b", "--device", "cpu")
+    assert done.code == 0, done.err
+    assert settings(home / "b")["model"] == settings(home / "a")["model"]
+
+
+def test_all_options_of_model_and_training(nplm: "Nplm", home: Path) -> None:
+    options = (
+        "--layers 2 --activation relu --dropout 0.1 --batch-size full --optimizer sgd "
+        "--learning-rate 0.5 --schedule cosine"
+    )
+    assert nplm.train(*options.split()).code == 0
+    used = settings(home / RUN)
+    assert (used["model"]["layers"], used["model"]["dropout"]) == (2, 0.1)
+    assert (used["train"]["batch_size"], used["train"]["optimizer"]) == ("full", "sgd")
+
+
+def test_without_val_the_last_weights_are_kept_and_it_says_so(nplm: "Nplm", home: Path) -> None:
+    content = (home / "data" / "names.txt").read_bytes()
+    nplm.ok("dataset", "build", "-", "--split", "1,0,0", "--out", "all", stdin=content)
+    done = nplm.train("all")
+    assert done.code == 0
+    (line,) = [line for line in done.err.splitlines() if line.startswith("train ")]
+    assert "no val" in line
+    assert "last weights" in line
+    assert "at step 60" in line
+    evaluated = nplm.ok("eval", "checkpoints/all", "--split", "train", "--json").json
+    assert f"train {evaluated['nats_per_symbol']:.4f}" in line
+    assert "kept nats" not in line  # two sentences, not one run into the other
+
+
+def test_odd_symbols_are_generated_back(nplm: "Nplm") -> None:
+    strings = ["d. e\tf", "x.y", "\u00e9\u00e0 \u65e5\u672c"]
+    text = "".join(f"{string}\n" for string in strings).encode()
+    nplm.ok("dataset", "build", "-", "--split", "1,0,0", "--out", "odd", stdin=text)
+    options = ("--steps", "300", "--learning-rate", "0.05", "--batch-size", "full")
+    assert nplm.train("odd", *options).code == 0
+    done = nplm.ok("generate", "checkpoints/odd", "--runtime", "torch", "-n", "200")
+    assert set(strings) <= set(done.lines)
+
+
+def test_a_text_file_becomes_a_data_set_first(nplm: "Nplm", home: Path) -> None:
+    (home / "towns.txt").write_bytes((home / "data" / "names.txt").read_bytes())
+    done = nplm.train("towns.txt")
+    assert done.code == 0
+    assert "data/towns" in done.err
+    assert (home / "data" / "towns" / "dataset.json").exists()
+    assert (home / "checkpoints" / "towns" / "model.safetensors").exists()
+    assert nplm.train("towns.txt", "--force").code == 0
+    (home / "towns.txt").write_text("".join(f"town {k}\n" for k in range(99)), "utf-8")
+    says = ("data/towns", "towns.txt", "nplm dataset build")
+    nplm.refuses(2, "train", "towns.txt", "--force", says=says)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"", "no strings"), (b"a\xff\n", "line 1, byte 2"), (b"one\n", "split would be empty")],
+)
+def test_a_text_file_that_cannot_be_used(
+    nplm: "Nplm", home: Path, content: bytes, says: str
+) -> None:
+    (home / "towns.txt").write_bytes(content)
+    nplm.refuses(3, "train", "towns.txt", says=(says,))
+
+
+def test_no_data(nplm: "Nplm", home: Path) -> None:
+    nplm.refuses(3, "train", "no", says=("no data set in no", "nplm dataset build"))
+    nplm.refuses(3, "train", "towns.txt", says=("towns.txt", "nplm dataset build"))
+    shutil.rmtree(home / "data")
+    nplm.refuses(3, "train", says=("no data set under data/", "nplm dataset build"))
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--preset", "defaults"), ("no preset 'defaults'", "choose default")),
+        (("--preset", "zzz"), ("no preset 'zzz'", "default", "notebook")),
+        (("--steps", "0"), ("steps is 0",)),
+        (("--block-size", "0"), ("block_size is 0",)),
+        (("--block-size", "65"), ("block_size is 65",)),
+        (("--hidden-size", "-1"), ("hidden_size is -1",)),
+        (("--embedding-size", "0"), ("embedding_size is 0",)),
+        (("--layers", "0"), ("layers is 0",)),
+        (("--activation", "sigmoid"), ("'sigmoid'", "tanh, relu, gelu")),
+        (("--dropout", "1"), ("dropout is 1",)),
+        (("--batch-size", "0"), ("batch_size is 0",)),
+        (("--batch-size", "-5"), ("--batch-size is '-5'", "full")),
+        (("--batch-size", "all"), ("--batch-size is 'all'", "full")),
+        (("--optimizer", "adam"), ("'adam'", "sgd, adamw")),
+        (("--schedule", "exponential"), ("'exponential'", "constant, step, linear, cosine")),
+        (("--learning-rate", "0"), ("learning_rate is 0",)),
+        (("--learning-rate", "-1"), ("learning_rate is -1",)),
+        (("--learning-rate", "nan"), ("learning_rate is nan",)),
+        (("--learning-rate", "inf"), ("learning_rate is inf",)),
+        (("--eval-every", "-1"), ("eval_every is -1",)),
+        (("--seed", "-1"), ("seed is -1",)),
+        (("--seed", str(2**64)), ("seed is 1844",)),
+        (("--preset", "notebook", "--batch-size", "full"), ("full", "positions")),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else value,
+)
+def test_options_out_of_bounds(
+    nplm: "Nplm", options: tuple[str, ...], says: tuple[str, ...]
+) -> None:
+    nplm.refuses(2, "train", *options, says=says)
+
+
+@pytest.mark.parametrize(
+    ("code", "content", "says"),
+    [
+        (2, b"hiden_size = 3\n", ("'hiden_size'", "did you mean hidden_size?")),
+        (2, b"[model]\nhiden_size = 3\n", ("'model.hiden_size'", "did you mean hidden_size?")),
+        (2, b"[train]\nhidden_size = 3\n", ("'train.hidden_size'",)),
+        (2, b"[modle]\nhidden_size = 3\n", ("'modle'", "did you mean model?")),
+        (2, b"[model]\nhidden_size = 'x'\n", ("hidden_size is 'x'", "whole number")),
+        (2, b"[model]\nhidden_size = 2.5\n", ("hidden_size is 2.5", "whole number")),
+        (2, b"model = 3\n", ("'model'",)),
+        (2, b"preset = 'defualt'\n", ("'defualt'", "choose default")),
+        (2, b"preset = 3\n", ("preset", "3")),
+        (2, b"preset = ['default']\n", ("preset",)),
+        (3, b"[model\n", ("not valid TOML", "line 1")),
+        (3, b"steps = 1\nsteps = 2\n", ("not valid TOML", "line 2")),
+        (3, b"\xff", ("not valid TOML",)),
+    ],
+    ids=lambda value: value.decode("latin-1").strip() if isinstance(value, bytes) else "",
+)
+def test_configuration_files_that_are_wrong(
+    nplm: "Nplm", home: Path, code: int, content: bytes, says: tuple[str, ...]
+) -> None:
+    (home / "mine.toml").write_bytes(content)
+    nplm.refuses(code, "train", "--config", "mine.toml", says=("mine.toml", *says))
+
+
+def test_a_configuration_file_that_is_not_there(nplm: "Nplm") -> None:
+    nplm.refuses(3, "train", "--config", "no.toml", says=("no.toml", "No such file"))
+    nplm.refuses(3, "train", "--config", "data", says=("data", "Is a directory"))
+
+
+def test_devices_that_do_not_exist(nplm: "Nplm") -> None:
+    for device in ("nonsense", "cuda:x", "cuda:-1", ""):
+        says = (repr(device), "auto, cpu, cuda")
+        nplm.refuses(5, "train", "--device", device, says=says)
+
+
+def test_cuda_where_there_is_none(nplm: "Nplm") -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("torch sees CUDA")
+    for device in ("cuda", "cuda:0"):
+        nplm.refuses(5, "train", "--device", device, says=("CUDA", "--device cpu"))
+
+
+def test_a_run_that_exists_is_replaced_with_force_only(nplm: "Nplm", trained: Path) -> None:
+    nplm.refuses(3, "train", "--seed", "1", says=(RUN, "--force", "--out", "--resume"))
+    (trained / "notes").mkdir()
+    (trained / "notes" / "mine.txt").touch()
+    nplm.refuses(3, "train", "--out", "notes", says=("notes already exists",))
+    old = (trained / RUN / "model.safetensors").read_bytes()
+    assert nplm.train("--seed", "1", "--force").code == 0
+    assert (trained / RUN / "model.safetensors").read_bytes() != old
+    assert settings(trained / RUN)["train"]["seed"] == 1
+
+
+def test_an_output_that_cannot_be_written(nplm: "Nplm") -> None:
+    nplm.refuses(3, "train", "--out", "data/names.txt/run", says=("data/names.txt/run",))
+    nplm.refuses(3, "train", "--out", "data/names.txt", "--force", says=("data/names.txt",))
+
+
+def test_a_run_in_use(nplm: "Nplm", trained: Path) -> None:
+    from filelock import FileLock
+
+    with FileLock(trained / RUN / ".lock"):
+        nplm.refuses(3, "train", "--force", says=(RUN, "in use"))
+        nplm.refuses(3, "train", "--resume", says=(RUN, "in use"))
+
+
+def test_resuming_what_is_finished_changes_no_weights(nplm: "Nplm", trained: Path) -> None:
+    names = ("metrics.jsonl", "batch_loss.f32", "config.toml", "vocab.json")
+    before = [(trained / RUN / name).read_bytes() for name in names]
+    score = nplm.ok("eval", RUN, "--json").out
+    done = nplm.ok("train", "--resume", "--device", "cpu")
+    assert "from step 60" in done.err
+    assert [(trained / RUN / name).read_bytes() for name in names] == before
+    assert nplm.ok("eval", RUN, "--json").out == score
+
+
+def test_resuming_what_is_not_there(nplm: "Nplm") -> None:
+    nplm.refuses(3, "train", "--resume", says=(f"no run in {RUN}", "nplm train"))
+
+
+@pytest.mark.usefixtures("trained")
+def test_resuming_with_other_settings(nplm: "Nplm") -> None:
+    says = (RUN, "hidden_size 16, not 17", "--force")
+    nplm.refuses(3, "train", "--resume", "--hidden-size", "17", says=says)
+
+
+@pytest.mark.usefixtures("trained")
+def test_resuming_with_data_that_was_built_differently(nplm: "Nplm") -> None:
+    nplm.ok("dataset", "build", "--force", "--seed", "1")
+    nplm.refuses(3, "train", "--resume", says=(RUN, "another data set", "--force"))
+
+
+def test_resuming_a_damaged_run(nplm: "Nplm", trained: Path) -> None:
+    path = trained / RUN / "last.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    says = (f"{RUN}/last.safetensors", "damaged")
+    nplm.refuses(3, "train", "--resume", "--device", "cpu", says=says)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--optimizer", "sgd", "--learning-rate", "1e38"),
+        ("--optimizer", "sgd", "--learning-rate", "1e30", "--activation", "relu"),
+        ("--optimizer", "adamw", "--learning-rate", "1e38"),
+    ],
+    ids=" ".join,
+)
+def test_a_run_that_diverges_keeps_its_best_weights(nplm: "Nplm", options: tuple[str, ...]) -> None:
+    done = nplm.train(*options)
+    assert (done.code, done.out) == (8, b"")
+    _, _, *lines = done.err.splitlines()  # the data set and the size of the network
+    (line,) = lines
+    assert line.startswith("nplm: ")
+    for part in ("not finite at step", "--learning-rate", "best weights"):
+        assert part in line
+    evaluated = nplm.ok("eval", RUN, "--json").json
+    assert evaluated["nats_per_symbol"] < 4
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--hidden-size", str(10**15)), ("--batch-size", str(10**15))],
+    ids=" ".join,
+)
+def test_sizes_beyond_memory_are_refused_in_one_line(
+    nplm: "Nplm", home: Path, options: tuple[str, ...]
+) -> None:
+    done = nplm.train(*options)
+    assert done.code != 0
+    assert done.err.splitlines()[-1].startswith("nplm: ")
+    assert not (home / RUN).exists()
