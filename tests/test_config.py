@@ -147,7 +147,7 @@ def test_numbers_that_do_not_add_up_are_a_usage_error_too() -> None:
 
 @pytest.mark.parametrize(
     ("steps", "eval_every", "interval"),
-    [(4000, 0, 200), (19, 0, 1), (1, 0, 1), (4000, 10, 10), (10, 99, 99), (59, 0, 2)],
+    [(4000, 0, 400), (19, 0, 1), (1, 0, 1), (4000, 10, 10), (10, 99, 99), (59, 0, 5)],
 )
 def test_the_interval_between_evaluations(steps: int, eval_every: int, interval: int) -> None:
     assert TrainConfig(steps=steps, eval_every=eval_every).eval_interval == interval

@@ -101,13 +101,13 @@ class ModelConfig:
         layers: hidden layers; the first is Bengio's, further ones are residual.
     """
 
-    block_size: int = 8
+    block_size: int = 6
     embedding_size: int = 24
     hidden_size: int = 256
-    layers: int = 1
-    activation: str = "tanh"
-    layer_norm: bool = False
-    dropout: float = 0.0
+    layers: int = 2
+    activation: str = "gelu"
+    layer_norm: bool = True
+    dropout: float = 0.2
     init: str = "scaled"
 
     def __post_init__(self) -> None:
@@ -132,17 +132,17 @@ class TrainConfig:
         batch_size: draws per step, or "full" for all contexts weighted by their counts.
         schedule: of the learning rate; "step" divides it by ten at half time.
         warmup: share of the steps over which the rate rises from zero.
-        eval_every: steps between exact evaluations; 0 means a twentieth of the steps.
+        eval_every: steps between exact evaluations; 0 means a tenth of the steps.
     """
 
     draw: str = "contexts"
-    steps: int = 4000
-    batch_size: int | str = 1024
+    steps: int = 4500
+    batch_size: int | str = 512
     optimizer: str = "adamw"
     learning_rate: float = 0.005
     schedule: str = "linear"
     warmup: float = 0.0
-    weight_decay: float = 0.0
+    weight_decay: float = 0.5
     eval_every: int = 0
     seed: int = 0
 
@@ -164,7 +164,7 @@ class TrainConfig:
     @property
     def eval_interval(self) -> int:
         """Steps between evaluations, at least 1."""
-        return self.eval_every or max(1, self.steps // 20)
+        return self.eval_every or max(1, self.steps // 10)
 
 
 @dataclass(frozen=True)
@@ -213,11 +213,21 @@ class SamplingConfig:
         _integer("--max-length", self.max_length, 1, MAX_SIZE)
 
 
+LESSON_NETWORK = ModelConfig(
+    block_size=3,
+    embedding_size=10,
+    hidden_size=200,
+    layers=1,
+    activation="tanh",
+    layer_norm=False,
+    dropout=0.0,
+)
+
 PRESETS: Mapping[str, RunConfig] = {
     "default": RunConfig(),
     "notebook": RunConfig(
         "notebook",
-        ModelConfig(block_size=3, embedding_size=10, hidden_size=200, init="normal"),
+        replace(LESSON_NETWORK, init="normal"),
         TrainConfig(
             draw="positions",
             steps=20_000,
@@ -225,7 +235,15 @@ PRESETS: Mapping[str, RunConfig] = {
             optimizer="sgd",
             learning_rate=0.1,
             schedule="step",
+            weight_decay=0.0,
             eval_every=1000,
+        ),
+    ),
+    "classic": RunConfig(
+        "classic",
+        LESSON_NETWORK,
+        TrainConfig(
+            steps=1500, batch_size=512, learning_rate=0.02, weight_decay=0.1, eval_every=10
         ),
     ),
 }

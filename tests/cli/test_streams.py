@@ -189,7 +189,15 @@ def started(
     """A process of the command that does not outlive the test."""
     command = [*COMMAND, *args]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=home, env=env, stdout=pipe, stderr=pipe) as process:
+    with subprocess.Popen(
+        command,
+        cwd=home,
+        env=env,
+        stdout=pipe,
+        stderr=pipe,
+        # A shell's background job hands on an ignored SIGINT, which Python then leaves ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    ) as process:
         try:
             yield process
         finally:

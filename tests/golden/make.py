@@ -16,7 +16,7 @@ from nplm.training.checkpoint import load_run
 from nplm.training.export import export
 
 HERE = Path(__file__).parent
-SETTINGS = {"block_size": 3, "embedding_size": 4, "hidden_size": 16, "steps": 300}
+SETTINGS = {"block_size": 3, "embedding_size": 4, "hidden_size": 16, "steps": 300}  # else default
 
 
 def main() -> None:

@@ -40,7 +40,7 @@ def windows(stream: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def test_loss_and_gradient_equal_the_plain_ones(small: Dataset, table: ContextTable) -> None:
     torch.manual_seed(0)
-    network = NeuralLM(ModelConfig(BLOCK_SIZE, 5, 12), len(small.vocab)).double()
+    network = NeuralLM(ModelConfig(BLOCK_SIZE, 5, 12, dropout=0.0), len(small.vocab)).double()
     contexts, symbols = windows(small.streams["train"])
     plain = F.cross_entropy(network(torch.from_numpy(contexts)), torch.from_numpy(symbols))
     batch = FullSampler(table).batch(0)
@@ -87,7 +87,7 @@ def test_the_draw_is_unbiased(table: ContextTable) -> None:
 
 def test_the_expected_batch_loss_is_the_full_loss(small: Dataset, table: ContextTable) -> None:
     torch.manual_seed(0)
-    network = NeuralLM(ModelConfig(BLOCK_SIZE, 5, 12), len(small.vocab))
+    network = NeuralLM(ModelConfig(BLOCK_SIZE, 5, 12, dropout=0.0), len(small.vocab))
     full = FullSampler(table).batch(0)
     sampler = ContextSampler(table, 256, seed=2)
     with torch.no_grad():

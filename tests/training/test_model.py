@@ -1,19 +1,20 @@
 """The network against its equation, and its start."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from nplm.config import ModelConfig
+from nplm.config import LESSON_NETWORK, ModelConfig
 from nplm.stepmodel import all_logits
 from nplm.training.model import NeuralLM, TorchModel
 
 
 def test_bengio_equation_by_hand() -> None:
     """Equation of section 2: y = b + U tanh(d + H x), x the concatenated embeddings."""
-    network = NeuralLM(ModelConfig(2, 3, 4), 5)
+    network = NeuralLM(replace(LESSON_NETWORK, block_size=2, embedding_size=3, hidden_size=4), 5)
     context = torch.tensor([[1, 4], [0, 0]])
     c, h, d = network.embedding.weight, network.first.weight, network.first.bias
     u, b = network.output.weight, network.output.bias
@@ -24,7 +25,7 @@ def test_bengio_equation_by_hand() -> None:
 
 
 def test_the_lesson_model_has_11897_parameters() -> None:
-    assert NeuralLM(ModelConfig(3, 10, 200), 27).parameter_count() == 11_897
+    assert NeuralLM(LESSON_NETWORK, 27).parameter_count() == 11_897
 
 
 def test_the_scaled_start_is_near_uniform() -> None:
@@ -36,7 +37,7 @@ def test_the_scaled_start_is_near_uniform() -> None:
 
 def test_the_normal_start_is_the_lesson_s() -> None:
     torch.manual_seed(0)
-    network = NeuralLM(ModelConfig(3, 10, 200, init="normal"), 27)
+    network = NeuralLM(replace(LESSON_NETWORK, init="normal"), 27)
     assert network.first.weight.std().item() == pytest.approx(1, abs=0.05)
     assert 0 <= network.output.bias.min() <= network.output.bias.max() < 1
 
@@ -47,6 +48,21 @@ def test_a_step_model_neither_drops_out_nor_stays_in_evaluation() -> None:
     contexts = np.array([[1, 2]] * 20)
     assert (model(contexts) == model(contexts)).all()
     assert network.training
+
+
+@pytest.mark.parametrize("vocab_size", [5, 27, 500])
+def test_tables_and_product_agree(vocab_size: int) -> None:
+    """The first layer as a sum of table rows: the same logits and the same gradients."""
+    torch.manual_seed(0)
+    network = NeuralLM(ModelConfig(4, 6, 32, dropout=0.0), vocab_size).double()
+    contexts = torch.randint(0, vocab_size, (64, 4))
+    parameters = list(network.parameters())
+    plain, tables = network(contexts), network.forward_by_tables(contexts)
+    torch.testing.assert_close(tables, plain)
+    one = torch.autograd.grad(plain.square().sum(), parameters)
+    two = torch.autograd.grad(tables.square().sum(), parameters)
+    for a, b in zip(one, two, strict=True):
+        torch.testing.assert_close(a, b)
 
 
 @pytest.mark.parametrize("layers", [1, 3])

@@ -82,7 +82,7 @@ def train(
         run.refuse_run(target, force=force)
     given = {key: value for key, value in flags.items() if value is not None}
     settings = settings_for(preset_name, config, given, target if resume else None)
-    chosen = devices.choose(device)
+    chosen = devices.choose(device, settings)
     with _stop_on_signal() as stop:
         events = run.train(
             target, settings, dataset, folder, chosen, resume=resume, force=force, stop=stop
@@ -194,7 +194,8 @@ def _show(events: Iterable["RunEvent"], steps: int) -> "Started":
                     f"on {event.device}" + (f", from step {event.step}" if event.step else "")
                 )
             elif isinstance(event, Stepped):
-                smooth = event.loss if isnan(smooth) else 0.98 * smooth + 0.02 * event.loss
+                for loss in event.losses:
+                    smooth = loss if isnan(smooth) else 0.98 * smooth + 0.02 * loss
                 if event.step % 16 == 0:
                     speed = progress.tasks[0].speed or 0.0
                     progress.update(task, completed=event.step, loss=smooth, speed=speed)

@@ -84,7 +84,7 @@ class ContextSampler:
         self._targets = Targets(table)
         self._ends = np.cumsum(table.totals)
         self._size = batch_size
-        self._shift = float(np.random.Generator(np.random.Philox(key=seed)).random())
+        self._shift = first_shift(seed)
 
     def draw(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(R,) distinct contexts and (R,) how often each was drawn."""
@@ -98,6 +98,11 @@ class ContextSampler:
         rows, repeats = self.draw(step)
         weights = torch.from_numpy((repeats / self._size).astype(np.float32))
         return Batch(self._contexts[torch.from_numpy(rows)], self._targets.of(rows), weights)
+
+
+def first_shift(seed: int) -> float:
+    """The shift of the first systematic draw of a seed, in [0, 1)."""
+    return float(np.random.Generator(np.random.Philox(key=seed)).random())
 
 
 class FullSampler:

@@ -174,8 +174,8 @@ class Writer:
         self._losses: list[float] = []
         self._best_written = -1
 
-    def log_loss(self, loss: float) -> None:
-        self._losses.append(loss)
+    def log_losses(self, losses: list[float]) -> None:
+        self._losses += losses
 
     def log_evaluation(self, evaluation: Evaluated) -> None:
         with (self.folder / METRICS).open("a", encoding="utf-8") as file:

@@ -18,15 +18,18 @@ from nplm.corpus.contexts import ContextTable
 from nplm.corpus.evaluate import evaluate
 from nplm.errors import DivergedError
 from nplm.training.batches import make_sampler
+from nplm.training.captured import CapturedStep
 from nplm.training.model import NeuralLM, TorchModel
+
+STEPS_PER_READ = 64
 
 
 @dataclass(frozen=True)
 class Stepped:
-    """One step was taken. `loss` is the batch's, in nats per symbol."""
+    """Steps were taken, up to `step`. `losses` are the batches', in nats per symbol."""
 
     step: int
-    loss: float
+    losses: list[float]
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,11 @@ class Trainer:
         torch.manual_seed(config.train.seed)
         self.network = NeuralLM(config.model, train.vocab_size).to(self.device)
         self.optimizer = _optimizer(config.train, self.network)
-        self._sampler = make_sampler(config.train, train)
+        self._step_on_device: CapturedStep | None = None
+        if self.device.type == "cuda":
+            self._step_on_device = CapturedStep(config.train, train, self.network, self.optimizer)
+        else:
+            self._sampler = make_sampler(config.train, train)
         self.step = 0
         self.train_seconds = 0.0
         self.best = _copy(self.network)
@@ -94,26 +101,36 @@ class Trainer:
         self.network.train()
         interval = self.config.train.eval_interval
         while self.step < self.config.train.steps and not stop():
-            yield Stepped(self.step + 1, self._take_step())
+            until = min((self.step // interval + 1) * interval, self.config.train.steps)
+            losses = self._take_steps(until - self.step)
+            yield Stepped(self.step, losses)
             if self.step % interval == 0 or self.step == self.config.train.steps:
                 yield self._evaluate()
 
-    def _take_step(self) -> float:
+    def _take_steps(self, at_most: int) -> list[float]:
+        """One step on the CPU; on a GPU as many as are worth reading the losses back once."""
         started = time.perf_counter()
-        rate = learning_rate(self.config.train, self.step)
+        if self._step_on_device:
+            steps = range(self.step, self.step + min(at_most, STEPS_PER_READ))
+            rates = [learning_rate(self.config.train, step) for step in steps]
+            losses = self._step_on_device.take(steps, rates)
+        else:
+            losses = [self._take_step()]
+        self.step += len(losses)
+        self.train_seconds += time.perf_counter() - started
+        if not all(map(math.isfinite, losses)):
+            raise self._diverged("the loss")
+        return losses
+
+    def _take_step(self) -> float:
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = learning_rate(self.config.train, self.step)
         batch = self._sampler.batch(self.step)
         loss = batch.loss(self.network.forward_by_tables(batch.contexts))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        value = float(loss.detach())
-        self.step += 1
-        self.train_seconds += time.perf_counter() - started
-        if not math.isfinite(value):
-            raise self._diverged("the loss")
-        return value
+        return float(loss.detach())
 
     def _evaluate(self) -> Evaluated:
         if not all(bool(torch.isfinite(p).all()) for p in self.network.parameters()):
@@ -156,6 +173,8 @@ class Trainer:
             optimizer.setdefault(int(index), {})[name] = value
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": optimizer, "param_groups": groups})
+        if self._step_on_device:
+            self._step_on_device.forget()  # what was captured wrote to other tensors
         torch.set_rng_state(state.tensors["rng.cpu"])
         if self.device.type == "cuda":
             torch.cuda.set_rng_state(state.tensors["rng.cuda"], self.device)
@@ -179,15 +198,18 @@ def learning_rate(config: TrainConfig, step: int) -> float:
 
 
 def _optimizer(config: TrainConfig, network: NeuralLM) -> torch.optim.Optimizer:
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(network.parameters(), config.learning_rate)
     matrices = [p for p in network.parameters() if p.dim() > 1]
     vectors = [p for p in network.parameters() if p.dim() == 1]
     groups = [
         {"params": matrices, "weight_decay": config.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, config.learning_rate, fused=True)
+    on_gpu = vectors[0].is_cuda
+    # A captured step reads the learning rate from the device, so it is a tensor there.
+    rate = torch.tensor(config.learning_rate, device="cuda") if on_gpu else config.learning_rate
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(groups, rate, fused=on_gpu)
+    return torch.optim.AdamW(groups, rate, fused=True, capturable=on_gpu)
 
 
 def _copy(network: NeuralLM) -> dict[str, Tensor]:

@@ -25,6 +25,9 @@ from nplm.training.checkpoint import (
 from nplm.training.loop import Evaluated, Event, Stepped, Trainer
 
 SAVE_SECONDS = 2.0
+# One thread: a step is too small to gain much from two, and two stall one another when anything
+# else runs on the machine (docs/log.md).
+THREADS = 1
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ def train(
             facts = _matching_facts(folder, config, dataset)
             torch.set_num_threads(facts.threads)
         else:
+            torch.set_num_threads(THREADS)
             (folder / LAST).unlink(missing_ok=True)
             write_facts(folder, new_facts(config, dataset, dataset_folder, folder, device))
         if device == "cpu":
@@ -116,7 +120,7 @@ def _train_locked(
     try:
         for event in trainer.run(stop):
             if isinstance(event, Stepped):
-                writer.log_loss(event.loss)
+                writer.log_losses(event.losses)
             elif isinstance(event, Evaluated):
                 writer.log_evaluation(event)
             yield event

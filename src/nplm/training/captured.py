@@ -1,0 +1,122 @@
+"""A training step on a GPU, captured once as a CUDA graph and replayed.
+
+Launching a step's few dozen kernels one by one takes longer than running them. A graph needs fixed
+shapes, so the draw keeps its B rows unmerged and is made on the device. Letters as in `batches`.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nplm.config import TrainConfig
+from nplm.corpus.contexts import ContextTable
+from nplm.errors import UsageError
+from nplm.training.batches import GOLDEN, MAX_DENSE, Batch, Targets, first_shift
+from nplm.training.model import NeuralLM
+
+WARM_UP_STEPS = 3
+
+
+class DeviceSampler:
+    """The draw of `ContextSampler` with fixed shapes, on a device: B rows, repeats not merged."""
+
+    def __init__(self, table: ContextTable, batch_size: int, device: torch.device) -> None:
+        if len(table) * table.vocab_size > MAX_DENSE:
+            raise UsageError(
+                "the table of distributions is too large for the GPU", "use --device cpu"
+            )
+        self._contexts = torch.from_numpy(table.contexts.astype(np.int64)).to(device)  # (C, T)
+        self._targets = Targets(table).of(np.arange(len(table))).to(device)  # (C, V)
+        self._ends = torch.from_numpy(np.cumsum(table.totals)).double().to(device)  # (C,)
+        self._places = torch.arange(batch_size, device=device, dtype=torch.float64)  # (B,)
+        self._weights = torch.full((batch_size,), 1 / batch_size, device=device)  # (B,)
+
+    def batch(self, shift: Tensor) -> Batch:
+        """The batch of a shift in [0, 1), a scalar float64 tensor on the device."""
+        points = (self._places + shift) * (self._ends[-1] / len(self._places))
+        rows = torch.searchsorted(self._ends, points, right=True).clamp(max=len(self._ends) - 1)
+        contexts = torch.nn.functional.embedding(rows, self._contexts)
+        return Batch(contexts, torch.nn.functional.embedding(rows, self._targets), self._weights)
+
+
+class CapturedStep:
+    """Draw, forward, backward and update as one CUDA graph, captured on first use.
+
+    Raises:
+        UsageError: the settings ask for a draw that only the CPU makes.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        table: ContextTable,
+        network: NeuralLM,
+        optimizer: torch.optim.Optimizer,
+    ) -> None:
+        if config.draw != "contexts" or config.batch_size == "full":
+            raise UsageError("a GPU trains on batches of drawn contexts only", "use --device cpu")
+        device = network.output.bias.device
+        self._network, self._optimizer = network, optimizer
+        self._sampler = DeviceSampler(table, int(config.batch_size), device)
+        self._first_shift = first_shift(config.seed)
+        self._shift = torch.zeros((), dtype=torch.float64, device=device)
+        self._loss = torch.zeros((), device=device)
+        self._graph: torch.cuda.CUDAGraph | None = None
+
+    def take(self, steps: range, rates: Sequence[float]) -> list[float]:
+        """Take `steps` with their learning rates; the losses, read back once."""
+        losses = torch.empty(len(steps), device=self._loss.device)
+        for k, (step, rate) in enumerate(zip(steps, rates, strict=True)):
+            self._shift.fill_((self._first_shift + step * GOLDEN) % 1.0)
+            for group in self._optimizer.param_groups:
+                group["lr"].fill_(rate)
+            if self._graph is None:
+                self._capture()
+            assert self._graph is not None
+            self._graph.replay()
+            losses[k] = self._loss
+        return [float(loss) for loss in losses.tolist()]
+
+    def forget(self) -> None:
+        """Capture anew at the next step: the optimiser's tensors have been replaced."""
+        self._graph = None
+
+    def _step(self) -> None:
+        batch = self._sampler.batch(self._shift)
+        loss = batch.loss(self._network.forward_by_tables(batch.contexts))
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        self._loss.copy_(loss.detach())
+
+    def _capture(self) -> None:
+        """Run a few steps to settle memory, undo them, and record one."""
+        device = self._loss.device
+        random = torch.cuda.get_rng_state(device)
+        before = {name: t.clone() for name, t in self._network.state_dict().items()}
+        had_state = bool(self._optimizer.state)
+        moments = [t.clone() for t in self._moments()]
+        side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        side.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(side):
+            for _ in range(WARM_UP_STEPS):
+                self._step()
+        torch.cuda.current_stream(device).wait_stream(side)
+        self._optimizer.zero_grad(set_to_none=True)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self._step()
+        self._graph = graph
+        with torch.no_grad():
+            self._network.load_state_dict(before)
+            for k, moment in enumerate(self._moments()):
+                moment.copy_(moments[k]) if had_state else moment.zero_()
+        torch.cuda.set_rng_state(random, device)
+
+    def _moments(self) -> list[Tensor]:
+        """The optimiser's tensors, in a fixed order."""
+        groups = self._optimizer.param_groups
+        states = [self._optimizer.state.get(p, {}) for group in groups for p in group["params"]]
+        return [value for state in states for value in state.values() if torch.is_tensor(value)]
