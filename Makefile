@@ -43,5 +43,9 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(RUNTIME_BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group test
 	touch $@
 
+bench: $(VENV)/installed ## ours against the alternatives, in one run
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/tables.py
+
 clean:
 	rm -rf $(VENV) .venv-runtime demo

@@ -243,7 +243,7 @@ PRESETS: Mapping[str, RunConfig] = {
         "classic",
         LESSON_NETWORK,
         TrainConfig(
-            steps=1500, batch_size=512, learning_rate=0.02, weight_decay=0.1, eval_every=10
+            steps=1000, batch_size=768, learning_rate=0.03, weight_decay=0.01, eval_every=10
         ),
     ),
 }

@@ -30,13 +30,14 @@ def test_it_ends_with_scores_place_samples_and_the_next_command(nplm: "Nplm", ho
     assert (done.code, done.out) == (0, b"")
     using, started, scores, place, *samples, following = done.err.splitlines()
     assert using == "using data/names"
-    assert "775 parameters" in started
-    assert "2,264 distinct contexts" in started
+    size, _, device = started.partition(", 2,264 distinct contexts, ")
+    assert device == "on cpu"
+    assert size.endswith(" parameters")
     metrics = (home / RUN / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     last = json.loads(metrics[-1])
     assert f"train {last['train_nats_per_symbol']:.4f}" in scores
     assert f"val {last['val_nats_per_symbol']:.4f} nats per symbol at step 60" in scores
-    assert "775 parameters" in scores
+    assert scores.endswith(size)
     assert place == f"run: {RUN}"
     assert len(samples) == 10
     assert all(len(sample) > 2 and sample.startswith("  ") for sample in samples)

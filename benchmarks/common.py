@@ -1,0 +1,31 @@
+"""What the benchmarks share: the list, its split, and a line for means and spread."""
+
+import os
+from pathlib import Path
+from statistics import mean
+
+from nplm.config import DatasetConfig
+from nplm.corpus import dataset
+from nplm.corpus.dataset import Dataset
+
+ROOT = Path(__file__).parents[1]
+SHARED = Path(os.environ.get("NPLM_SHARED_DATA", ROOT.parent / "shared" / "data"))
+LESSON = DatasetConfig(split_by="line", seed=314)
+LEAK_FREE = DatasetConfig(split_by="string", seed=314)
+
+
+def names_file() -> Path:
+    """The lesson's names list, or the built-in one where it is not."""
+    shared = SHARED / "names.txt"
+    return shared if shared.exists() else ROOT / "data" / "names.txt"
+
+
+def names(config: DatasetConfig = LESSON) -> Dataset:
+    path = names_file()
+    return dataset.build(dataset.read_source(path.read_bytes(), path.name), config)
+
+
+def spread(values: list[float], digits: int = 4) -> str:
+    """`mean (lowest to highest)`."""
+    low, high = min(values), max(values)
+    return f"{mean(values):.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
