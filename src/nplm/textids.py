@@ -56,3 +56,9 @@ class BulkCodec:
     def decode(self, stream: NDArray[np.integer]) -> str:
         """A stream of ids -> lines, each ended by a line end."""
         return str(self._points[stream].tobytes(), "utf-32-le")
+
+    def decode_bytes(self, stream: NDArray[np.integer]) -> bytes:
+        """A stream of ids -> lines in UTF-8; of ASCII symbols by one look-up."""
+        if self._last <= 128:
+            return bytes(self._points.astype(np.uint8)[stream].data)
+        return self.decode(stream).encode("utf-8")

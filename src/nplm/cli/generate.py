@@ -1,7 +1,7 @@
 """`nplm generate`."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -15,7 +15,7 @@ from nplm.config import SamplingConfig
 from nplm.errors import UsageError
 
 if TYPE_CHECKING:
-    from nplm.runtime.generate import Generated
+    from nplm.runtime.generate import Generated, GeneratedBatch
     from nplm.runtime.modelcard import ModelCard
     from nplm.stepmodel import StepModel
 
@@ -47,23 +47,43 @@ def generate(
     ] = None,
     seed: Annotated[int, typer.Option(help="Which stream of strings.")] = 0,
     start_index: Annotated[int, typer.Option(help="Where in the stream to start.")] = 0,
+    cache_mb: Annotated[float, typer.Option(help="Memory for what is known of the model.")] = 1024,
     output_format: Annotated[str, typer.Option("--format", help="text or jsonl.")] = "text",
     out: Annotated[Path | None, typer.Option(help="File to write. [default: stdout]")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
 ) -> None:
     """Generate strings. String i depends only on model, options, seed and i."""
-    from nplm.runtime.generate import default_max_length
-    from nplm.runtime.generate import generate as strings_of
+    from nplm.runtime import generate as walks
 
-    if output_format not in FORMATS:
-        raise UsageError(f"--format is {output_format!r}", f"choose {' or '.join(FORMATS)}")
+    if output_format not in ("text", "jsonl"):
+        raise UsageError(f"--format is {output_format!r}", "choose text or jsonl")
     opened, card = open_model(model, runtime, device)
-    longest = default_max_length(card) if max_length is None else max_length
+    longest = walks.default_max_length(card) if max_length is None else max_length
     sampling = SamplingConfig(temperature, top_k, top_p, prefix, min_length, longest)
-    strings = strings_of(opened, card, sampling, count, seed, start_index)
+    stream = (count, seed, start_index, walks.BATCH, cache_mb)
+    if output_format == "text":
+        chunks = text_lines(walks.generate_batches(opened, card, sampling, *stream), card)
+    else:
+        chunks = json_lines(walks.generate(opened, card, sampling, *stream))
     with data_output(out, force=force) as file:
-        for text in _chunks(FORMATS[output_format](string) for string in strings):
-            file.write(text)
+        for chunk in chunks:
+            file.write(chunk)
+
+
+def text_lines(batches: Iterator["GeneratedBatch"], card: "ModelCard") -> Iterator[bytes]:
+    """One string a line, many lines at a time."""
+    from nplm.textids import BulkCodec
+
+    codec = BulkCodec(card.vocab)
+    for batch in batches:
+        yield codec.decode_bytes(batch.stream)
+
+
+def json_lines(strings: Iterator["Generated"]) -> Iterator[bytes]:
+    """One JSON object a line, many lines at a time."""
+    while chunk := list(islice(strings, WRITE_STRINGS)):
+        lines = (json.dumps(asdict(string), ensure_ascii=False) for string in chunk)
+        yield ("\n".join(lines) + "\n").encode("utf-8")
 
 
 def open_model(path: Path | None, runtime: str, device: str) -> tuple["StepModel", "ModelCard"]:
@@ -80,21 +100,3 @@ def open_model(path: Path | None, runtime: str, device: str) -> tuple["StepModel
         from nplm.training.device import choose
     run = load_run(latest.run_folder(path))
     return run.on(choose(device)), run.card
-
-
-def _json(string: "Generated") -> str:
-    return json.dumps(asdict(string), ensure_ascii=False)
-
-
-def _text(string: "Generated") -> str:
-    return string.text
-
-
-FORMATS = {"text": _text, "jsonl": _json}
-
-
-def _chunks(lines: Iterable[str]) -> Iterator[bytes]:
-    """Many lines at a time, encoded."""
-    iterator = iter(lines)
-    while chunk := list(islice(iterator, WRITE_STRINGS)):
-        yield ("\n".join(chunk) + "\n").encode("utf-8")

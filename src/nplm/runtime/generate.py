@@ -1,6 +1,8 @@
-"""Strings from a StepModel: a batched walk, one column of symbols at a time.
+"""Strings from a StepModel: many walks over its automaton, side by side.
 
-String i depends only on (model, options, seed, i); the batch it is computed in does not matter.
+String i depends only on (model, options, seed, i); what it is computed together with, and what the
+automaton has forgotten in between, does not matter. No Python work is done per string unless
+somebody asks for strings one by one.
 """
 
 from collections.abc import Iterator
@@ -11,12 +13,15 @@ from numpy.typing import NDArray
 
 from nplm.config import MAX_SEED, SamplingConfig
 from nplm.errors import ConstraintError, UsageError
+from nplm.runtime.automaton import DEFAULT_CACHE_MB, Automaton
 from nplm.runtime.modelcard import ModelCard
-from nplm.runtime.sampling import LANES, MAX_INDEX, cumulative, draw, probabilities, uniforms
-from nplm.stepmodel import StepModel, all_logits
+from nplm.runtime.sampling import LANES, MAX_INDEX, uniforms
+from nplm.stepmodel import StepModel
+from nplm.textids import BulkCodec
 from nplm.vocab import BOUNDARY
 
-BATCH = 4096
+BATCH = 1 << 16
+FIRST_BATCH = 1 << 8
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,23 @@ class Generated:
     complete: bool
 
 
+@dataclass(frozen=True, eq=False)
+class GeneratedBatch:
+    """n strings as arrays.
+
+    Attributes:
+        first: index of the first one.
+        stream: their ids, each string followed by one boundary.
+        complete: (n,) whether the model ended each.
+        nats: (n,) or None where they were not asked for.
+    """
+
+    first: int
+    stream: NDArray[np.unsignedinteger]
+    complete: NDArray[np.bool_]
+    nats: NDArray[np.float64] | None
+
+
 def default_max_length(card: ModelCard) -> int:
     """Twice the longest training string."""
     return max(1, 2 * card.longest)
@@ -48,14 +70,39 @@ def generate(
     seed: int = 0,
     start: int = 0,
     batch: int = BATCH,
+    cache_mb: float = DEFAULT_CACHE_MB,
 ) -> Iterator[Generated]:
-    """Yield strings `start` to `start + count` of the stream of `seed`.
+    """Yield strings `start` to `start + count` of the stream of `seed`, one by one.
 
     Raises:
         ConstraintError: no string can have both the prefix and the lengths asked for.
         DataError: the prefix has a symbol the model does not know.
         UsageError: count, seed or start is out of bounds.
     """
+    codec = BulkCodec(card.vocab)
+    for part in generate_batches(
+        model, card, sampling, count, seed, start, batch, cache_mb, nats=True
+    ):
+        assert part.nats is not None
+        texts = codec.decode(part.stream).split("\n")
+        columns = zip(texts, part.nats.tolist(), part.complete.tolist(), strict=False)
+        for index, (text, nats, complete) in enumerate(columns, start=part.first):
+            yield Generated(index, text, nats, complete)
+
+
+def generate_batches(
+    model: StepModel,
+    card: ModelCard,
+    sampling: SamplingConfig,
+    count: int = 20,
+    seed: int = 0,
+    start: int = 0,
+    batch: int = BATCH,
+    cache_mb: float = DEFAULT_CACHE_MB,
+    *,
+    nats: bool = False,
+) -> Iterator[GeneratedBatch]:
+    """As `generate`, in arrays of up to `batch` strings; the first are small, to come soon."""
     if not 0 <= count <= MAX_INDEX:
         raise UsageError(f"-n is {count}", "it must be between 0 and 2^63 - 1")
     if not 0 <= seed <= MAX_SEED:
@@ -64,9 +111,12 @@ def generate(
         raise UsageError(f"--start-index is {start}", "indices must be between 0 and 2^63 - 1")
     prefix = card.encode(sampling.prefix)
     check_lengths(sampling, len(prefix))
-    for first in range(start, start + count, batch):
-        rows = min(batch, start + count - first)
-        yield from _walk(model, card, sampling, prefix, seed, first, rows)
+    automaton = Automaton(model, sampling, log_probabilities=nats, cache_mb=cache_mb)
+    first, rows = start, min(batch, FIRST_BATCH)
+    while first < start + count:
+        rows = min(rows, start + count - first)
+        yield _walk(automaton, sampling, prefix, seed, first, rows)
+        first, rows = first + rows, min(batch, 4 * rows)
 
 
 def check_lengths(sampling: SamplingConfig, prefix_length: int) -> None:
@@ -82,50 +132,46 @@ def check_lengths(sampling: SamplingConfig, prefix_length: int) -> None:
 
 
 def _walk(
-    model: StepModel,
-    card: ModelCard,
+    automaton: Automaton,
     sampling: SamplingConfig,
     prefix: list[int],
     seed: int,
     first: int,
     rows: int,
-) -> Iterator[Generated]:
+) -> GeneratedBatch:
     """Strings `first` to `first + rows`, advanced together until all have ended."""
-    block_size = card.block_size
-    tokens = np.zeros((rows, block_size + sampling.max_length), np.int64)
+    dtype = np.min_scalar_type(automaton.vocab_size)
+    columns: list[NDArray[np.unsignedinteger]] = []  # symbols at each place, 0 past the end
     nats = np.zeros(rows)
     length = np.full(rows, sampling.max_length)
     complete = np.zeros(rows, np.bool_)
     alive = np.arange(rows)
+    states = automaton.start(rows)
     u = np.empty((rows, LANES))
-    for position in range(sampling.max_length + 1):
-        logits = all_logits(model, tokens[alive, position : position + block_size])
-        if position < len(prefix):
-            chosen = np.full(len(alive), prefix[position])
+    for place in range(sampling.max_length + 1):
+        if place < len(prefix):
+            symbols = np.full(len(alive), prefix[place])
         else:
-            t = position - len(prefix)
+            t = place - len(prefix)
             if t % LANES == 0:
                 u = uniforms(seed, first, rows, t // LANES)
-            end_allowed = position >= sampling.min_length
-            p = probabilities(logits, sampling, end_allowed=end_allowed)
-            chosen = draw(cumulative(p), u[alive, t % LANES])
-        ended = chosen == BOUNDARY
-        keep = ended if position == sampling.max_length else np.ones(len(alive), np.bool_)
-        nats[alive[keep]] -= _log_probability(logits[keep], chosen[keep])
-        complete[alive[ended]] = True
-        length[alive[ended]] = position
-        alive, chosen = alive[~ended], chosen[~ended]
-        if position == sampling.max_length or not len(alive):
+            symbols = automaton.draw(states, u[alive, t % LANES])
+        going = symbols != BOUNDARY
+        if automaton.keeps_log_probabilities:
+            # At the greatest length only the end counts: what would come after it is cut.
+            told = ~going if place == sampling.max_length else slice(None)
+            nats[alive[told]] -= automaton.log_probabilities(states[told], symbols[told])
+        ended = alive[~going]
+        complete[ended] = True
+        length[ended] = place
+        alive = alive[going]
+        if place == sampling.max_length or not len(alive):
             break
-        tokens[alive, block_size + position] = chosen
-    for row in range(rows):
-        text = card.vocab.decode(tokens[row, block_size : block_size + length[row]].tolist())
-        yield Generated(first + row, text, float(nats[row]), bool(complete[row]))
-
-
-def _log_probability(logits: NDArray[np.float32], chosen: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(B, V) logits, (B,) ids -> (B,) log-probabilities without options."""
-    wide = logits.astype(np.float64)
-    wide -= wide.max(axis=1, keepdims=True)
-    log_z = np.log(np.exp(wide).sum(axis=1))
-    return np.asarray(wide[np.arange(len(wide)), chosen] - log_z)
+        column = np.zeros(rows, dtype)
+        column[alive] = symbols[going]
+        columns.append(column)
+        states = automaton.step(states[going], symbols[going])
+    table = np.stack([*columns, np.zeros(rows, dtype)], axis=1)  # (n, longest + 1)
+    inside = np.arange(table.shape[1]) <= length[:, None]
+    kept = nats if automaton.keeps_log_probabilities else None
+    return GeneratedBatch(first, table[inside], complete, kept)
