@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from nplm.stepmodel import MAX_ROWS, MIN_ROWS, StepModel, all_logits, iter_logits
+from nplm.stepmodel import MAX_ROWS, MIN_ROWS, StepModel, all_logits, iter_logits, log_softmax
 
 
 class Recorder:
@@ -105,3 +105,11 @@ def test_a_chunk_is_computed_only_when_it_is_asked_for() -> None:
     assert model.rows == []
     next(chunks)
     assert model.rows == [50]
+
+
+def test_log_softmax_is_in_float64_and_safe() -> None:
+    logits = np.array([[0, 0], [1e4, 1e4], [-1e4, -1e4], [0, -np.inf]], np.float32)
+    found = log_softmax(logits)
+    assert found.dtype == np.float64
+    half = -np.log(2)
+    assert found.tolist() == [[half, half], [half, half], [half, half], [0, -np.inf]]

@@ -24,6 +24,8 @@ def refuse_existing(path: Path, *, force: bool) -> None:
         raise DataError(
             f"{path} already exists", "add --force to replace it or choose another --out"
         )
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise DataError(f"{path} is not a regular file", "write to - for stdout, or choose another")
 
 
 @contextmanager
@@ -98,6 +100,17 @@ def _swap(new: Path, path: Path, old: Path) -> None:
         if old.exists():
             old.replace(path)
         raise
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file to be read in blocks; DataError when it cannot be."""
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}", "check the path") from error
+    with file:
+        yield file
 
 
 def read_bytes(path: Path, cure: str = "check the path") -> bytes:

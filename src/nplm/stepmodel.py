@@ -52,3 +52,10 @@ def all_logits(
     for start, chunk in iter_logits(model, contexts, max_rows):
         logits[start : start + len(chunk)] = chunk
     return logits
+
+
+def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(B, V) logits -> (B, V) log-probabilities, in float64."""
+    wide = logits.astype(np.float64)
+    wide -= wide.max(axis=1, keepdims=True)
+    return np.asarray(wide - np.log(np.exp(wide).sum(axis=1, keepdims=True)))

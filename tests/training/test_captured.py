@@ -5,7 +5,7 @@ import torch
 
 from nplm.config import ModelConfig, RunConfig, override
 from nplm.corpus.dataset import Dataset
-from nplm.training.batches import GOLDEN, ContextSampler, first_shift
+from nplm.training.batches import ContextSampler, first_shift, shift_of
 from nplm.training.captured import DeviceSampler
 from nplm.training.loop import Evaluated, Trainer
 from nplm.training.model import NeuralLM
@@ -19,7 +19,7 @@ def test_unmerged_rows_have_the_loss_and_gradient_of_merged_ones(small: Dataset,
     table = small.table("train", 3)
     network = NeuralLM(ModelConfig(3, 6, 32, dropout=0.0), len(small.vocab))
     merged = ContextSampler(table, 200, seed=5).batch(step)
-    shift = torch.tensor((first_shift(5) + step * GOLDEN) % 1.0, dtype=torch.float64)
+    shift = torch.tensor(shift_of(first_shift(5), step), dtype=torch.float64)
     unmerged = DeviceSampler(table, 200, torch.device("cpu")).batch(shift)
     assert len(merged.contexts) < len(unmerged.contexts) == 200
     losses = [b.loss(network.forward_by_tables(b.contexts)) for b in (merged, unmerged)]

@@ -165,3 +165,23 @@ def test_divergence_keeps_the_best(tiny_config: RunConfig, small: Dataset, tmp_p
 def test_a_missing_run_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nplm train"):
         load_run(tmp_path)
+
+
+def test_every_save_can_be_gone_on_from(
+    tiny_config: RunConfig, small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one right at a step that is evaluated: nothing is lost or done twice."""
+    monkeypatch.setattr(run, "SAVE_SECONDS", 0.0)
+    folder = tmp_path / "run"
+    copies = []
+    for event in run.train(folder, tiny_config, small, tmp_path / "data"):
+        if isinstance(event, run.Saved) and event.step % 20 in {0, 1, 19}:
+            copies.append(tmp_path / f"{len(copies)} at {event.step}")
+            shutil.copytree(folder, copies[-1])
+    assert len(copies) >= 6
+    shown = [(e.step, e.val_nats_per_symbol) for e in metrics(folder)]
+    for copy in copies:
+        train(copy, tiny_config, small, resume=True)
+        assert [(e.step, e.val_nats_per_symbol) for e in metrics(copy)] == shown
+        one, two = weights(folder), weights(copy)
+        assert all(torch.equal(one[name], two[name]) for name in one)

@@ -1,5 +1,6 @@
 """What a command takes when it is given no argument: the newest of what the one before it made."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from nplm.cli.console import note
@@ -26,7 +27,10 @@ def run_folder(given: Path | None) -> Path:
         return given
     from nplm.training.checkpoint import LAST, is_finished
 
-    found = [path for path in CHECKPOINTS.glob(f"*/{LAST}") if is_finished(path.parent)]
+    found = []
+    for path in CHECKPOINTS.glob(f"*/{LAST}"):
+        with suppress(DataError):  # a damaged neighbour is not the one
+            found += [path] if is_finished(path.parent) else []
     if not found:
         raise DataError(f"there is no finished run under {CHECKPOINTS}/", "make one: nplm train")
     return _named(max(found, key=_age).parent)

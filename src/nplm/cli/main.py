@@ -1,5 +1,6 @@
 """The command tree and its edge, where an NplmError becomes one line and an exit code."""
 
+import errno
 import os
 import sys
 from io import TextIOWrapper
@@ -8,8 +9,8 @@ from typing import Annotated
 import typer
 
 from nplm import __version__
-from nplm.cli import dataset, doctor, evaluate, export, generate, train
-from nplm.errors import NplmError, UsageError
+from nplm.cli import dataset, doctor, evaluate, export, generate, score, suggest, train
+from nplm.errors import DataError, NplmError, UsageError
 
 app = typer.Typer(
     name="nplm",
@@ -24,6 +25,8 @@ app.command()(train.train)
 app.command("eval")(evaluate.evaluate)
 app.add_typer(export.app, name="export")
 app.command()(generate.generate)
+app.command()(score.score)
+app.command()(suggest.suggest)
 app.command()(doctor.doctor)
 
 
@@ -67,6 +70,10 @@ def main() -> None:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
         code = 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        code = _fail(f"cannot write: {error.strerror}; free some space", DataError.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -1,5 +1,6 @@
 """`nplm train`."""
 
+import shlex
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ def _option(text: str, panel: str, *names: str) -> Any:
     return typer.Option(*names, help=text, rich_help_panel=panel)
 
 
+SHOW_EVERY = 16  # steps between updates of the progress bar
 RUN, MODEL, TRAINING = "Run", "Model (default: the preset's)", "Training (default: the preset's)"
 
 
@@ -75,21 +77,25 @@ def train(
     with training_extra("nplm train"):
         from nplm.training import device as devices
         from nplm.training import run
-        from nplm.training.checkpoint import load_run
+        from nplm.training.checkpoint import is_finished, load_run, read_facts
+    if resume and force:
+        raise UsageError("--resume and --force contradict each other", "give one of them")
     dataset, folder = _dataset(source)
     target = out or latest.CHECKPOINTS / folder.name
     if not resume:
         run.refuse_run(target, force=force)
     given = {key: value for key, value in flags.items() if value is not None}
     settings = settings_for(preset_name, config, given, target if resume else None)
+    if resume and device == "auto":
+        device = read_facts(target).device
     chosen = devices.choose(device, settings)
     with _stop_on_signal() as stop:
         events = run.train(
             target, settings, dataset, folder, chosen, resume=resume, force=force, stop=stop
         )
         started = _show(events, settings.train.steps)
-    if stop():
-        cure = f"go on: nplm train {folder} --out {target} --resume"
+    if stop() and not is_finished(target):
+        cure = f"go on: nplm {shlex.join(['train', str(folder), '--out', str(target), '--resume'])}"
         raise InterruptedRunError(f"stopped, everything is saved in {target}", cure)
     _summary(load_run(target), started, next_argument=str(target) if out else "")
 
@@ -137,7 +143,7 @@ def _dataset(source: Path | None) -> tuple["Dataset", Path]:
         return dataset.load(folder), folder
     folder = latest.DATA / source.stem
     built = dataset.build(dataset.read_source(read_bytes(source), source.name), DatasetConfig())
-    if not (folder / "dataset.json").exists():
+    if not folder.exists():
         dataset.save(built, folder)
         note(f"{len(built.vocab)} symbols -> {folder}")
     elif dataset.load(folder).sha256 != built.sha256:
@@ -182,7 +188,7 @@ def _show(events: Iterable["RunEvent"], steps: int) -> "Started":
         TimeRemainingColumn(),
     )
     started = None
-    smooth = nan
+    smooth, shown = nan, 0
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=steps, loss=smooth, val="-", speed=0.0)
         for event in events:
@@ -196,7 +202,8 @@ def _show(events: Iterable["RunEvent"], steps: int) -> "Started":
             elif isinstance(event, Stepped):
                 for loss in event.losses:
                     smooth = loss if isnan(smooth) else 0.98 * smooth + 0.02 * loss
-                if event.step % 16 == 0:
+                if event.step >= shown + SHOW_EVERY:
+                    shown = event.step
                     speed = progress.tasks[0].speed or 0.0
                     progress.update(task, completed=event.step, loss=smooth, speed=speed)
             elif isinstance(event, Evaluated) and event.val_nats_per_symbol is not None:

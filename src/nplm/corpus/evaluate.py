@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nplm.corpus.contexts import ContextTable
-from nplm.stepmodel import StepModel, iter_logits
+from nplm.stepmodel import StepModel, iter_logits, log_softmax
 
 
 @dataclass(frozen=True)
@@ -43,16 +43,8 @@ def evaluate(model: StepModel, table: ContextTable) -> Nats:
         offsets = table.offsets[start : start + len(logits) + 1]
         pairs = slice(offsets[0], offsets[-1])
         rows = np.repeat(np.arange(len(logits)), np.diff(offsets))
-        chosen = logits[rows, table.targets[pairs]].astype(np.float64)
-        total += float(table.counts[pairs] @ (log_sum_exp(logits)[rows] - chosen))
+        total -= float(table.counts[pairs] @ log_softmax(logits)[rows, table.targets[pairs]])
     return Nats(total, table.symbols)
-
-
-def log_sum_exp(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(B, V) logits -> (B,) log of the sum of their exponentials, in float64."""
-    wide = logits.astype(np.float64)
-    top = wide.max(axis=1)
-    return np.asarray(top + np.log(np.exp(wide - top[:, None]).sum(axis=1)))
 
 
 def baselines(train: ContextTable, split: ContextTable) -> dict[str, float]:
@@ -69,14 +61,19 @@ def baselines(train: ContextTable, split: ContextTable) -> dict[str, float]:
 
 
 def _add_one(train: ContextTable, split: ContextTable) -> float:
+    """Of a table of one symbol of context or none; only the pairs that occur are looked up."""
     vocab_size = train.vocab_size
-    rows = 1 if train.block_size == 0 else vocab_size
-    joint = np.ones((rows, vocab_size))
-    joint[_rows_of(train), train.targets] += train.counts
-    log_p = np.log(joint) - np.log(joint.sum(axis=1, keepdims=True))
-    return float(-(split.counts * log_p[_rows_of(split), split.targets]).sum() / split.symbols)
+    totals = np.bincount(_rows_of(train), train.counts, vocab_size)
+    keys = _rows_of(train) * vocab_size + train.targets  # ascending, as the table is
+    wanted = _rows_of(split) * vocab_size + split.targets
+    places = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
+    counts = np.where(keys[places] == wanted, train.counts[places], 0)
+    log_p = np.log(counts + 1) - np.log(totals[_rows_of(split)] + vocab_size)
+    return float(-(split.counts * log_p).sum() / split.symbols)
 
 
-def _rows_of(table: ContextTable) -> NDArray[np.integer]:
+def _rows_of(table: ContextTable) -> NDArray[np.int64]:
     """(E,) the last symbol of each pair's context, or zeros where there is no context."""
-    return table.contexts[table.pair_rows, 0] if table.block_size else 0 * table.pair_rows
+    if not table.block_size:
+        return 0 * table.pair_rows
+    return np.asarray(table.contexts[table.pair_rows, 0], np.int64)

@@ -6,6 +6,7 @@ entry of another. Past a cap all is forgotten and found again, so memory is boun
 is the same. Letters: n strings walked side by side, S states, T block size, V vocabulary size.
 """
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from nplm.config import SamplingConfig
 from nplm.runtime.sampling import cumulative, probabilities
-from nplm.stepmodel import StepModel, iter_logits
+from nplm.stepmodel import StepModel, iter_logits, log_softmax
 
 Ids = NDArray[np.int64]
 FIRST_CAPACITY = 1 << 10
@@ -73,9 +74,17 @@ class Automaton:
 
     def start(self, count: int) -> Ids:
         """(n,) the state before the first symbol, `count` times."""
+        return np.repeat(self.state_after([]), count)
+
+    def state_after(self, symbols: Sequence[int]) -> Ids:
+        """(1,) the state after the symbols of one string. May forget all states first."""
+        if self._size >= self.capacity_limit:
+            self._forget()
         key = np.zeros((1, self._model.block_size + 1), self._dtype)
-        key[0, -1] = self._sampling.min_length
-        return np.repeat(self._states_of(key), count)
+        recent = symbols[-self._model.block_size :]
+        key[0, self._model.block_size - len(recent) : -1] = recent
+        key[0, -1] = max(0, self._sampling.min_length - len(symbols))
+        return self._states_of(key)
 
     def draw(self, states: Ids, u: NDArray[np.float64]) -> Ids:
         """(n,) states and uniforms -> (n,) the first id whose cumulative probability passes u."""
@@ -150,9 +159,7 @@ class Automaton:
             masked = keys[first : first + len(logits), -1] > 0
             self._cdf[rows, : self.vocab_size] = self._cumulative(logits, masked)
             if self.keeps_log_probabilities:
-                p = probabilities(logits, SamplingConfig())
-                with np.errstate(divide="ignore"):
-                    self._log[rows] = np.log(p)
+                self._log[rows] = log_softmax(logits)
         states = np.arange(start, self._size)
         self._insert(states)
         return states

@@ -82,14 +82,14 @@ class ContextSampler:
     def __init__(self, table: ContextTable, batch_size: int, seed: int) -> None:
         self._contexts = torch.from_numpy(table.contexts.astype(np.int64))  # (C, T)
         self._targets = Targets(table)
-        self._ends = np.cumsum(table.totals)
+        self._ends = np.cumsum(table.totals).astype(np.float64)
         self._size = batch_size
+        self._places = np.arange(batch_size)
         self._shift = first_shift(seed)
 
     def draw(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(R,) distinct contexts and (R,) how often each was drawn."""
-        shift = (self._shift + step * GOLDEN) % 1.0
-        points = (np.arange(self._size) + shift) * (self._ends[-1] / self._size)
+        points = (self._places + shift_of(self._shift, step)) * (self._ends[-1] / self._size)
         drawn = np.searchsorted(self._ends, points, side="right").clip(max=len(self._ends) - 1)
         first = np.flatnonzero(np.diff(drawn, prepend=-1))
         return drawn[first], np.diff(first, append=self._size)
@@ -103,6 +103,11 @@ class ContextSampler:
 def first_shift(seed: int) -> float:
     """The shift of the first systematic draw of a seed, in [0, 1)."""
     return float(np.random.Generator(np.random.Philox(key=seed)).random())
+
+
+def shift_of(first: float, step: int) -> float:
+    """The shift of a step: the golden-ratio sequence from that of the first, in [0, 1)."""
+    return (first + step * GOLDEN) % 1.0
 
 
 class FullSampler:

@@ -4,6 +4,7 @@ Launching a step's few dozen kernels one by one takes longer than running them. 
 shapes, so the draw keeps its B rows unmerged and is made on the device. Letters as in `batches`.
 """
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor
 from nplm.config import TrainConfig
 from nplm.corpus.contexts import ContextTable
 from nplm.errors import UsageError
-from nplm.training.batches import GOLDEN, MAX_DENSE, Batch, Targets, first_shift
+from nplm.training.batches import MAX_DENSE, Batch, Targets, first_shift, shift_of
 from nplm.training.model import NeuralLM
 
 WARM_UP_STEPS = 3
@@ -25,7 +26,8 @@ class DeviceSampler:
     def __init__(self, table: ContextTable, batch_size: int, device: torch.device) -> None:
         if len(table) * table.vocab_size > MAX_DENSE:
             raise UsageError(
-                "the table of distributions is too large for the GPU", "use --device cpu"
+                f"{len(table):,} contexts times {table.vocab_size:,} symbols are too many there",
+                "use --device cpu",
             )
         self._contexts = torch.from_numpy(table.contexts.astype(np.int64)).to(device)  # (C, T)
         self._targets = Targets(table).of(np.arange(len(table))).to(device)  # (C, V)
@@ -68,16 +70,18 @@ class CapturedStep:
     def take(self, steps: range, rates: Sequence[float]) -> list[float]:
         """Take `steps` with their learning rates; the losses, read back once."""
         losses = torch.empty(len(steps), device=self._loss.device)
-        for k, (step, rate) in enumerate(zip(steps, rates, strict=True)):
-            self._shift.fill_((self._first_shift + step * GOLDEN) % 1.0)
-            for group in self._optimizer.param_groups:
-                group["lr"].fill_(rate)
-            if self._graph is None:
-                self._capture()
-            assert self._graph is not None
-            self._graph.replay()
-            losses[k] = self._loss
-        return [float(loss) for loss in losses.tolist()]
+        with torch.cuda.device(self._loss.device):
+            for k, (step, rate) in enumerate(zip(steps, rates, strict=True)):
+                self._shift.fill_(shift_of(self._first_shift, step))
+                for group in self._optimizer.param_groups:
+                    group["lr"].fill_(rate)
+                if self._graph is None:
+                    self._capture()
+                assert self._graph is not None
+                self._graph.replay()
+                losses[k] = self._loss
+        read: list[float] = losses.tolist()
+        return read
 
     def forget(self) -> None:
         """Capture anew at the next step: the optimiser's tensors have been replaced."""
@@ -100,7 +104,9 @@ class CapturedStep:
         moments = [t.clone() for t in self._moments()]
         side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream(device))
-        with torch.cuda.stream(side):
+        with torch.cuda.stream(side), warnings.catch_warnings():
+            # torch warns of a capturable optimiser that steps outside a graph, as here it must.
+            warnings.simplefilter("ignore")
             for _ in range(WARM_UP_STEPS):
                 self._step()
         torch.cuda.current_stream(device).wait_stream(side)
@@ -112,7 +118,10 @@ class CapturedStep:
         with torch.no_grad():
             self._network.load_state_dict(before)
             for k, moment in enumerate(self._moments()):
-                moment.copy_(moments[k]) if had_state else moment.zero_()
+                if had_state:
+                    moment.copy_(moments[k])
+                else:
+                    moment.zero_()
         torch.cuda.set_rng_state(random, device)
 
     def _moments(self) -> list[Tensor]:

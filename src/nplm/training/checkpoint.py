@@ -12,7 +12,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -58,7 +58,7 @@ class RunFacts:
     threads: int
 
     def dataset_folder(self, run: Path) -> Path:
-        return Path(os.path.normpath(run / self.dataset))
+        return Path(os.path.normpath(run.resolve() / self.dataset))
 
 
 def new_facts(
@@ -173,16 +173,17 @@ class Writer:
         self.folder = folder
         self._losses: list[float] = []
         self._best_written = -1
+        self._hashes = _hashes(folder)
 
     def log_losses(self, losses: list[float]) -> None:
         self._losses += losses
 
     def log_evaluation(self, evaluation: Evaluated) -> None:
-        with (self.folder / METRICS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(evaluation)) + "\n")
+        line = json.dumps(asdict(evaluation)) + "\n"
+        _append(self.folder / METRICS, line.encode("utf-8"))
 
     def save(self, trainer: Trainer) -> None:
-        """Write a whole checkpoint: the logs first, the state, then the best weights."""
+        """Write a whole checkpoint: the logs, the best weights, then the state that counts."""
         _append(self.folder / LOSSES, np.array(self._losses, np.float32).tobytes())
         self._losses.clear()
         state = trainer.state()
@@ -192,19 +193,18 @@ class Writer:
             "best_step": state.best_step,
             "best_nats": state.best_nats,
         }
-        hashes = _hashes(self.folder)
-        _write_tensors(self.folder / LAST, numbers, hashes, state.tensors)
-        self.save_best(trainer)
+        self.save_best(trainer)  # first: a best that is ahead of the state is found again
+        _write_tensors(self.folder / LAST, numbers, self._hashes, state.tensors)
 
     def save_best(self, trainer: Trainer) -> None:
         if trainer.best_step != self._best_written:
-            hashes = _hashes(self.folder)
-            _write_tensors(self.folder / BEST, {"step": trainer.best_step}, hashes, trainer.best)
+            number = {"step": trainer.best_step}
+            _write_tensors(self.folder / BEST, number, self._hashes, trainer.best)
             self._best_written = trainer.best_step
 
     def resume(self) -> TrainerState:
         """Read the last checkpoint and cut the logs back to its step."""
-        header, tensors = _read_tensors(self.folder / LAST, _hashes(self.folder))
+        header, tensors = _read_tensors(self.folder / LAST, self._hashes)
         state = TrainerState(
             tensors,
             int(header["step"]),
@@ -280,7 +280,7 @@ def _hashes(folder: Path) -> dict[str, str]:
 
 
 def _write_tensors(
-    path: Path, numbers: dict[str, float], hashes: dict[str, str], tensors: dict[str, Tensor]
+    path: Path, numbers: Mapping[str, float], hashes: dict[str, str], tensors: dict[str, Tensor]
 ) -> None:
     metadata = {"format": FORMAT, **{key: repr(n) for key, n in numbers.items()}, **hashes}
     tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
@@ -319,5 +319,5 @@ def _split(path: Path, content: bytes) -> tuple[dict[str, str], dict[str, Any]]:
         size = int.from_bytes(content[:8], "little")
         header = json.loads(content[8 : 8 + size])
         return header.pop("__metadata__"), header
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise DataError(f"{path} is damaged: its header cannot be read", "train again") from error

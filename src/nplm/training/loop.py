@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -64,7 +65,6 @@ class Trainer:
         step: steps taken.
         train_seconds: time in steps alone, without imports, evaluation or saving.
         best: the weights with the lowest val so far (without val: the last ones), on the CPU.
-        last_evaluation: the newest exact evaluation, None before the first.
     """
 
     def __init__(
@@ -78,7 +78,10 @@ class Trainer:
         self._train, self._val = train, val
         self.device = torch.device(device)
         torch.manual_seed(config.train.seed)
-        self.network = NeuralLM(config.model, train.vocab_size).to(self.device)
+        self.network = NeuralLM(config.model, train.vocab_size)
+        if config.model.init == "scaled":
+            self.network.start_from(symbol_counts(train))
+        self.network.to(self.device)
         self.optimizer = _optimizer(config.train, self.network)
         self._step_on_device: CapturedStep | None = None
         if self.device.type == "cuda":
@@ -90,7 +93,7 @@ class Trainer:
         self.best = _copy(self.network)
         self.best_step = 0
         self.best_nats = math.inf
-        self.last_evaluation: Evaluated | None = None
+        self._evaluated = 0  # the step of the newest evaluation
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Train to the last step, or until `stop` says so; it is asked between steps.
@@ -104,8 +107,15 @@ class Trainer:
             until = min((self.step // interval + 1) * interval, self.config.train.steps)
             losses = self._take_steps(until - self.step)
             yield Stepped(self.step, losses)
-            if self.step % interval == 0 or self.step == self.config.train.steps:
+            if self.evaluation_due:
                 yield self._evaluate()
+
+    @property
+    def evaluation_due(self) -> bool:
+        """Whether the step just taken is one to evaluate at, and has not been evaluated."""
+        train = self.config.train
+        at = self.step % train.eval_interval == 0 or self.step == train.steps
+        return at and self.step != self._evaluated
 
     def _take_steps(self, at_most: int) -> list[float]:
         """One step on the CPU; on a GPU as many as are worth reading the losses back once."""
@@ -118,7 +128,9 @@ class Trainer:
             losses = [self._take_step()]
         self.step += len(losses)
         self.train_seconds += time.perf_counter() - started
-        if not all(map(math.isfinite, losses)):
+        finite = list(map(math.isfinite, losses))
+        if not all(finite):
+            self.step += finite.index(False) + 1 - len(losses)
             raise self._diverged("the loss")
         return losses
 
@@ -142,8 +154,8 @@ class Trainer:
             self.best, self.best_step = _copy(self.network), self.step
             self.best_nats = math.inf if val is None else val
         rate = learning_rate(self.config.train, self.step - 1)
-        self.last_evaluation = Evaluated(self.step, self.train_seconds, train, val, rate)
-        return self.last_evaluation
+        self._evaluated = self.step
+        return Evaluated(self.step, self.train_seconds, train, val, rate)
 
     def _diverged(self, what: str) -> DivergedError:
         return DivergedError(
@@ -170,7 +182,7 @@ class Trainer:
         optimizer: dict[int, dict[str, Tensor]] = {}
         for key, value in _under("optimizer.", state.tensors).items():
             index, name = key.split(".", 1)
-            optimizer.setdefault(int(index), {})[name] = value
+            optimizer.setdefault(int(index), {})[name] = value.clone()
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": optimizer, "param_groups": groups})
         if self._step_on_device:
@@ -179,7 +191,14 @@ class Trainer:
         if self.device.type == "cuda":
             torch.cuda.set_rng_state(state.tensors["rng.cuda"], self.device)
         self.step, self.train_seconds = state.step, state.train_seconds
+        self._evaluated = state.step  # a checkpoint is never taken while an evaluation is due
         self.best_step, self.best_nats = state.best_step, state.best_nats
+
+
+def symbol_counts(table: ContextTable) -> Tensor:
+    """(V,) how often each symbol is to be predicted."""
+    counts = np.bincount(table.targets, table.counts, table.vocab_size)
+    return torch.from_numpy(counts)
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
@@ -206,7 +225,11 @@ def _optimizer(config: TrainConfig, network: NeuralLM) -> torch.optim.Optimizer:
     ]
     on_gpu = vectors[0].is_cuda
     # A captured step reads the learning rate from the device, so it is a tensor there.
-    rate = torch.tensor(config.learning_rate, device="cuda") if on_gpu else config.learning_rate
+    rate = (
+        torch.tensor(config.learning_rate, device=vectors[0].device)
+        if on_gpu
+        else config.learning_rate
+    )
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, rate, fused=on_gpu)
     return torch.optim.AdamW(groups, rate, fused=True, capturable=on_gpu)

@@ -37,6 +37,14 @@ class NeuralLM(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         _INITS[config.init](self)
 
+    def start_from(self, counts: Tensor) -> None:
+        """Start as the unigram: output bias log p(symbol), one added to each of the counts (V,).
+
+        Otherwise the first steps are spent on moving the bias there.
+        """
+        with torch.no_grad():
+            self.output.bias.copy_(((counts + 1) / (counts + 1).sum()).log())
+
     def forward(self, contexts: Tensor) -> Tensor:
         x = self.embedding(contexts).flatten(1)  # (B, T) -> (B, T * E)
         return self._above(self.first(x))

@@ -81,16 +81,13 @@ def train(
             f"cannot write {folder}: {error.strerror}", "choose another --out"
         ) from error
     with locked(folder):
+        torch.set_num_threads(THREADS)
+        facts = new_facts(config, dataset, dataset_folder, folder, device)
         if resume:
-            facts = _matching_facts(folder, config, dataset)
+            facts = _matching_facts(folder, config, dataset, device)
             torch.set_num_threads(facts.threads)
-        else:
-            torch.set_num_threads(THREADS)
-            (folder / LAST).unlink(missing_ok=True)
-            write_facts(folder, new_facts(config, dataset, dataset_folder, folder, device))
-        if device == "cpu":
-            torch.use_deterministic_algorithms(True)
-        yield from _train_locked(folder, config, dataset, device, stop)
+        torch.use_deterministic_algorithms(device == "cpu")
+        yield from _train_locked(folder, facts, dataset, resume=resume, stop=stop)
 
 
 def refuse_run(folder: Path, *, force: bool) -> None:
@@ -104,15 +101,20 @@ def refuse_run(folder: Path, *, force: bool) -> None:
 
 
 def _train_locked(
-    folder: Path, config: RunConfig, dataset: Dataset, device: str, stop: Callable[[], bool]
+    folder: Path, facts: RunFacts, dataset: Dataset, *, resume: bool, stop: Callable[[], bool]
 ) -> Iterator[RunEvent]:
+    config, device = facts.config, facts.device
     table = dataset.table("train", config.model.block_size)
     val = dataset.table("val", config.model.block_size) if dataset.symbols("val") else None
-    trainer, writer = Trainer(config, table, val, device), Writer(folder)
+    trainer = Trainer(config, table, val, device)
+    if not resume:  # only now, when all that could be refused has been
+        (folder / LAST).unlink(missing_ok=True)
+        write_facts(folder, facts)
+    writer = Writer(folder)
     if (folder / LAST).exists():
         trainer.restore(writer.resume())
     else:
-        _clear(folder)  # a run killed before its first save may have left logs
+        _clear(folder)  # of an earlier run, or one killed before its first save
     yield Started(
         trainer.step, trainer.network.parameter_count(), len(table), table.floor(), device
     )
@@ -124,7 +126,8 @@ def _train_locked(
             elif isinstance(event, Evaluated):
                 writer.log_evaluation(event)
             yield event
-            if time.monotonic() - saved >= SAVE_SECONDS:
+            # Between the last step of an interval and its evaluation a checkpoint would lose that.
+            if time.monotonic() - saved >= SAVE_SECONDS and not trainer.evaluation_due:
                 writer.save(trainer)
                 saved = time.monotonic()
                 yield Saved(trainer.step)
@@ -135,12 +138,17 @@ def _train_locked(
     yield Saved(trainer.step)
 
 
-def _matching_facts(folder: Path, config: RunConfig, dataset: Dataset) -> RunFacts:
+def _matching_facts(folder: Path, config: RunConfig, dataset: Dataset, device: str) -> RunFacts:
     facts = read_facts(folder)
     if facts.card.dataset_sha256 != dataset.sha256:
         raise DataError(
             f"{folder} was trained on another data set ({facts.dataset_name})",
             "give that one, or start anew with --force",
+        )
+    if facts.device != device:
+        raise DataError(
+            f"{folder} was trained on {facts.device}, not {device}",
+            f"resume with --device {facts.device}",
         )
     if facts.config != config:
         raise DataError(
@@ -160,6 +168,6 @@ def _difference(stored: RunConfig, asked: RunConfig) -> str:
 
 
 def _clear(folder: Path) -> None:
-    """Remove the weights and logs of an earlier run."""
-    for name in (BEST, METRICS, LOSSES):
-        (folder / name).unlink(missing_ok=True)
+    """Remove the weights and logs of an earlier run, and what a kill left of unfinished writes."""
+    for path in [folder / BEST, folder / METRICS, folder / LOSSES, *folder.glob(".*.tmp")]:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,111 @@
+"""`nplm score`."""
+
+import json
+import math
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nplm.cli import latest
+from nplm.cli.console import data_output, note
+from nplm.errors import UsageError
+
+if TYPE_CHECKING:
+    from nplm.runtime.score import Scored
+
+BLOCK_BYTES = 1 << 20
+
+
+def score(
+    first: Annotated[
+        Path | None,
+        typer.Argument(metavar="[MODEL]", help="model.onnx. [default: the one exported last]"),
+    ] = None,
+    second: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]", help="Text file, one string a line. [default: - for stdin]"
+        ),
+    ] = None,
+    per_symbol: Annotated[
+        bool, typer.Option("--per-symbol", help="Also the nats of every symbol and of the end.")
+    ] = False,
+    output_format: Annotated[str, typer.Option("--format", help="text or jsonl.")] = "text",
+    errors: Annotated[
+        str, typer.Option(help="Lines that are not UTF-8: strict refuses, skip leaves them out.")
+    ] = "strict",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
+    out: Annotated[Path | None, typer.Option(help="File to write. [default: stdout]")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
+) -> None:
+    """How probable strings are: total nats, nats per symbol, symbols, unknown symbols, string.
+
+    The end of a string counts as a symbol. A symbol that was not in the training data has
+    probability 0: the nats are inf (null in JSON) and unknown says how many there are.
+    """
+    from nplm.runtime.score import Scorer, text_chunks
+    from nplm.runtime.session import open_model
+
+    if output_format not in FORMATS:
+        raise UsageError(f"--format is {output_format!r}", f"choose {' or '.join(FORMATS)}")
+    if errors not in ("strict", "skip"):
+        raise UsageError(f"--errors is {errors!r}", "choose strict or skip")
+    path, source = (
+        (None, first) if first and not second and first.suffix != ".onnx" else (first, second)
+    )
+    model = open_model(latest.model_file(path), device)
+    scorer, as_line = Scorer(model, model.card), FORMATS[output_format]
+    skipped = 0
+    with data_output(out, force=force) as file:
+        chunks = text_chunks(_blocks(source), str(source or "stdin"), skip_errors=errors == "skip")
+        for lines, unreadable in chunks:
+            skipped += unreadable
+            shown = [as_line(scored, per_symbol) for scored in scorer.lines(lines).strings()]
+            file.write("".join(shown).encode("utf-8"))
+    if skipped:
+        note(f"{skipped} lines were not UTF-8 and are left out")
+
+
+def _blocks(source: Path | None) -> Iterator[bytes]:
+    from nplm.files import reading
+
+    if source is None or str(source) == "-":
+        while block := sys.stdin.buffer.read(BLOCK_BYTES):
+            yield block
+        return
+    with reading(source) as file:
+        while block := file.read(BLOCK_BYTES):
+            yield block
+
+
+def _text(scored: "Scored", per_symbol: bool) -> str:
+    each = " ".join(f"{nats:.4f}" for nats in scored.per_symbol) + "\t" if per_symbol else ""
+    return (
+        f"{scored.nats:.6f}\t{scored.nats_per_symbol:.6f}\t{scored.symbols}\t{scored.unknown}\t"
+        f"{each}{scored.text}\n"
+    )
+
+
+def _json(scored: "Scored", per_symbol: bool) -> str:
+    values: dict[str, object] = {
+        "text": scored.text,
+        "nats": _finite(scored.nats),
+        "nats_per_symbol": _finite(scored.nats_per_symbol),
+        "bits_per_symbol": _finite(scored.bits_per_symbol),
+        "perplexity": _finite(scored.perplexity),
+        "symbols": scored.symbols,
+        "unknown": scored.unknown,
+    }
+    if per_symbol:
+        values["per_symbol"] = [_finite(nats) for nats in scored.per_symbol]
+    return json.dumps(values, ensure_ascii=False) + "\n"
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
+FORMATS = {"text": _text, "jsonl": _json}

@@ -1,0 +1,56 @@
+"""`nplm suggest`."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nplm.cli import latest
+from nplm.cli.console import stdout
+from nplm.errors import UsageError
+
+
+def suggest(
+    first: Annotated[
+        str,
+        typer.Argument(metavar="[MODEL] PREFIX", help="model.onnx [default: the newest], prefix."),
+    ],
+    second: Annotated[str | None, typer.Argument(hidden=True)] = None,
+    count: Annotated[int, typer.Option("-n", help="How many of each.")] = 10,
+    max_length: Annotated[
+        int | None,
+        typer.Option(help="Longest completion. [default: twice the longest of training]"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """The most probable next symbols and whole strings after a prefix, exactly."""
+    from nplm.runtime.session import open_model
+    from nplm.runtime.suggest import suggest as find
+
+    if not 1 <= count <= 1000:
+        raise UsageError(f"-n is {count}", "it must be between 1 and 1000")
+    path, prefix = (None, first) if second is None else (Path(first), second)
+    model = open_model(latest.model_file(path))
+    found = find(model, model.card, prefix, count, max_length)
+    if as_json:
+        typer.echo(json.dumps(asdict(found), ensure_ascii=False))
+        return
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table()
+    for heading in ("next symbol", "probability", "whole string", "probability"):
+        table.add_column(heading, justify="right" if heading == "probability" else "left")
+    for k in range(max(len(found.next_symbols), len(found.completions))):
+        cells = ["", "", "", ""]
+        if k < len(found.next_symbols):
+            symbol = found.next_symbols[k]
+            shown = "(end)" if symbol.symbol is None else repr(symbol.symbol)[1:-1]
+            cells[:2] = [escape(shown), f"{symbol.probability:.4f}"]
+        if k < len(found.completions):
+            whole = found.completions[k]
+            cells[2:] = [escape(whole.text), f"{whole.probability:.4f}"]
+        table.add_row(*cells)
+    stdout().print(table)
