@@ -43,6 +43,7 @@ def imports(path: Path) -> set[str]:
 def test_no_arrow_goes_back_up(path: Path) -> None:
     relative = path.relative_to(SOURCE)
     own = "ground" if len(relative.parts) == 1 else relative.parts[0]
+    own = "runtime" if path == SOURCE / "__init__.py" else own  # the door of the Python side
     reached = {
         room(module) for module in imports(path) if module.partition(".")[0] == "nplm"
     } & set(ALLOWED)

@@ -69,7 +69,7 @@ def test_none_at_all(nplm: "Nplm") -> None:
 def test_jsonl(nplm: "Nplm") -> None:
     options = ("-n", "50", "--start-index", "5", "--max-length", "5")
     found = [json.loads(line) for line in nplm.ok("generate", *options, "--format", "jsonl").lines]
-    assert {tuple(item) for item in found} == {("index", "text", "nats", "complete")}
+    assert {tuple(item) for item in found} == {("index", "text", "nats", "seen", "complete")}
     assert [item["index"] for item in found] == list(range(5, 55))
     assert [item["text"] for item in found] == nplm.ok("generate", *options).lines
     assert all(item["nats"] > 0 for item in found)

@@ -92,5 +92,5 @@ def test_arrays_and_strings_are_the_same(model: OnnxModel) -> None:
     strings = list(generate(model, model.card, sampling, 1000))
     assert "".join(codec.decode(b.stream) for b in batches).split() == [g.text for g in strings]
     assert np.concatenate([b.complete for b in batches]).tolist() == [g.complete for g in strings]
-    assert [b.first for b in batches] == [0, 256]
+    assert [b.indices.tolist() for b in batches] == [list(range(256)), list(range(256, 1000))]
     assert batches[0].nats is None

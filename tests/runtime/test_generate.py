@@ -39,10 +39,10 @@ def naive(model: OnnxModel, sampling: SamplingConfig, seed: int, index: int) -> 
             symbol = next(k for k, c in enumerate(cdf) if c > u)
             t += 1
         if symbol and len(ids) == sampling.max_length:
-            return Generated(index, vocab.decode(ids), nats, complete=False)
+            return Generated(index, vocab.decode(ids), nats, None, complete=False)
         nats -= math.log(probabilities(row, SamplingConfig())[0, symbol])
         if symbol == 0:
-            return Generated(index, vocab.decode(ids), nats, complete=True)
+            return Generated(index, vocab.decode(ids), nats, None, complete=True)
         ids.append(symbol)
 
 

@@ -28,6 +28,10 @@ def onnx(
     data: Annotated[
         Path | None, typer.Option(help="The data set, if it has moved. [default: where it was]")
     ] = None,
+    novelty: Annotated[
+        bool,
+        typer.Option(help="Carry a filter of the training strings, 4 bytes each, for --novel."),
+    ] = True,
     force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
 ) -> None:
     """Trace a run to ONNX and prove that the file computes what the network computes."""
@@ -48,7 +52,7 @@ def onnx(
             f"{dataset_folder} is not the data set that {folder} was trained on",
             "the proof needs that one: --data DIR",
         )
-    proof = write(opened, dataset, target, force=force)
+    proof = write(opened, dataset, target, novelty=novelty, force=force)
     strings = f"{proof.strings:,} strings equal"
     if proof.differing:
         strings += f" ({proof.differing} part at a draw on a boundary)"

@@ -45,6 +45,8 @@ def generate(
         int | None,
         typer.Option(help="Longest string. [default: twice the longest training string]"),
     ] = None,
+    novel: Annotated[bool, typer.Option("--novel", help="Leave out training strings.")] = False,
+    unique: Annotated[bool, typer.Option("--unique", help="Leave out repeated strings.")] = False,
     seed: Annotated[int, typer.Option(help="Which stream of strings.")] = 0,
     start_index: Annotated[int, typer.Option(help="Where in the stream to start.")] = 0,
     cache_mb: Annotated[float, typer.Option(help="Memory for what is known of the model.")] = 1024,
@@ -61,10 +63,11 @@ def generate(
     longest = walks.default_max_length(card) if max_length is None else max_length
     sampling = SamplingConfig(temperature, top_k, top_p, prefix, min_length, longest)
     stream = (count, seed, start_index, walks.BATCH, cache_mb)
+    kinds = {"novel": novel, "unique": unique}
     if output_format == "text":
-        chunks = text_lines(walks.generate_batches(opened, card, sampling, *stream), card)
+        chunks = text_lines(walks.generate_batches(opened, card, sampling, *stream, **kinds), card)
     else:
-        chunks = json_lines(walks.generate(opened, card, sampling, *stream))
+        chunks = json_lines(walks.generate(opened, card, sampling, *stream, **kinds))
     with data_output(out, force=force) as file:
         for chunk in chunks:
             file.write(chunk)

@@ -6,7 +6,8 @@ somebody asks for strings one by one.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import repeat, starmap
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,12 +32,14 @@ class Generated:
     Attributes:
         index: i, its number in the stream of the seed.
         nats: its negative log-probability under the model alone, without options, prefix included.
+        seen: it is (almost surely) a training string; None where the model does not know.
         complete: the model ended it; False when it was cut at the longest length allowed.
     """
 
     index: int
     text: str
     nats: float
+    seen: bool | None
     complete: bool
 
 
@@ -45,16 +48,33 @@ class GeneratedBatch:
     """n strings as arrays.
 
     Attributes:
-        first: index of the first one.
+        indices: (n,) their numbers in the stream of the seed, ascending.
         stream: their ids, each string followed by one boundary.
         complete: (n,) whether the model ended each.
         nats: (n,) or None where they were not asked for.
+        seen: (n,) whether each is a training string, or None where the model does not know.
+        drawn: strings drawn for this batch, those left out among them.
     """
 
-    first: int
+    indices: NDArray[np.int64]
     stream: NDArray[np.unsignedinteger]
     complete: NDArray[np.bool_]
     nats: NDArray[np.float64] | None
+    seen: NDArray[np.bool_] | None
+    drawn: int
+
+    def keep(self, chosen: NDArray[np.bool_]) -> "GeneratedBatch":
+        """Only the strings where `chosen` (n,) is true."""
+        ends = np.flatnonzero(self.stream == BOUNDARY)
+        inside = np.repeat(chosen, np.diff(ends, prepend=-1))
+        return replace(
+            self,
+            indices=self.indices[chosen],
+            stream=self.stream[inside],
+            complete=self.complete[chosen],
+            nats=None if self.nats is None else self.nats[chosen],
+            seen=None if self.seen is None else self.seen[chosen],
+        )
 
 
 def default_max_length(card: ModelCard) -> int:
@@ -71,23 +91,48 @@ def generate(
     start: int = 0,
     batch: int = BATCH,
     cache_mb: float = DEFAULT_CACHE_MB,
+    *,
+    novel: bool = False,
+    unique: bool = False,
 ) -> Iterator[Generated]:
-    """Yield strings `start` to `start + count` of the stream of `seed`, one by one.
+    """Yield `count` strings of the stream of `seed` from index `start` on, one by one.
+
+    Args:
+        novel: leave out training strings.
+        unique: leave out strings given before in this call.
 
     Raises:
-        ConstraintError: no string can have both the prefix and the lengths asked for.
+        ConstraintError: no string can have both the prefix and the lengths asked for; or, after
+            max(100,000, 10 count) consecutive indices without another string, too few can be found.
         DataError: the prefix has a symbol the model does not know.
         UsageError: count, seed or start is out of bounds.
     """
     codec = BulkCodec(card.vocab)
     for part in generate_batches(
-        model, card, sampling, count, seed, start, batch, cache_mb, nats=True
+        model,
+        card,
+        sampling,
+        count,
+        seed,
+        start,
+        batch,
+        cache_mb,
+        nats=True,
+        novel=novel,
+        unique=unique,
     ):
         assert part.nats is not None
         texts = codec.decode(part.stream).split("\n")
-        columns = zip(texts, part.nats.tolist(), part.complete.tolist(), strict=False)
-        for index, (text, nats, complete) in enumerate(columns, start=part.first):
-            yield Generated(index, text, nats, complete)
+        seen = part.seen.tolist() if part.seen is not None else repeat(None)
+        columns = zip(
+            part.indices.tolist(),
+            texts,
+            part.nats.tolist(),
+            seen,
+            part.complete.tolist(),
+            strict=False,
+        )
+        yield from starmap(Generated, columns)
 
 
 def generate_batches(
@@ -101,6 +146,8 @@ def generate_batches(
     cache_mb: float = DEFAULT_CACHE_MB,
     *,
     nats: bool = False,
+    novel: bool = False,
+    unique: bool = False,
 ) -> Iterator[GeneratedBatch]:
     """As `generate`, in arrays of up to `batch` strings; the first are small, to come soon."""
     if not 0 <= count <= MAX_INDEX:
@@ -111,12 +158,53 @@ def generate_batches(
         raise UsageError(f"--start-index is {start}", "indices must be between 0 and 2^63 - 1")
     prefix = card.encode(sampling.prefix)
     check_lengths(sampling, len(prefix))
+    if novel and card.novelty is None:
+        raise ConstraintError(
+            "this model was exported without the filter that --novel needs",
+            "export it again: nplm export onnx --novelty",
+        )
     automaton = Automaton(model, sampling, log_probabilities=nats, cache_mb=cache_mb)
-    first, rows = start, min(batch, FIRST_BATCH)
-    while first < start + count:
-        rows = min(rows, start + count - first)
-        yield _walk(automaton, sampling, prefix, seed, first, rows)
+    chooser = _Chooser(card, novel=novel, unique=unique)
+    patience = max(100_000, 10 * count)
+    found, last_found, first, rows = 0, start, start, min(batch, FIRST_BATCH)
+    while found < count:
+        # Without a condition every string counts, and no more are drawn than are asked for.
+        rows = min(rows, MAX_INDEX - first, rows if novel or unique else count - found)
+        if not rows or first - last_found >= patience:
+            raise ConstraintError(
+                f"only {found:,} of {count:,} strings found in {first - start:,} drawn",
+                "ask for fewer, or loosen the options",
+            )
+        drawn = chooser.choose(_walk(automaton, sampling, prefix, seed, first, rows))
+        part = drawn.keep(np.arange(len(drawn.indices)) < count - found)
         first, rows = first + rows, min(batch, 4 * rows)
+        if len(part.indices):
+            found, last_found = found + len(part.indices), int(part.indices[-1]) + 1
+            yield part
+
+
+class _Chooser:
+    """Leaves out what --novel and --unique do not want, and says what was seen in training."""
+
+    def __init__(self, card: ModelCard, *, novel: bool, unique: bool) -> None:
+        self._filter, self._novel, self._unique = card.novelty, novel, unique
+        self._codec = BulkCodec(card.vocab)
+        self._given: set[str] = set()
+
+    def choose(self, batch: GeneratedBatch) -> GeneratedBatch:
+        if self._filter:
+            batch = replace(batch, seen=self._filter.seen(batch.stream))
+        if self._novel and batch.seen is not None:
+            batch = batch.keep(~batch.seen)
+        if self._unique:
+            texts = self._codec.decode(batch.stream).split("\n")[:-1]
+            batch = batch.keep(np.array([self._is_new(text) for text in texts], np.bool_))
+        return batch
+
+    def _is_new(self, text: str) -> bool:
+        before = len(self._given)
+        self._given.add(text)
+        return len(self._given) > before
 
 
 def check_lengths(sampling: SamplingConfig, prefix_length: int) -> None:
@@ -174,4 +262,5 @@ def _walk(
     table = np.stack([*columns, np.zeros(rows, dtype)], axis=1)  # (n, longest + 1)
     inside = np.arange(table.shape[1]) <= length[:, None]
     kept = nats if automaton.keeps_log_probabilities else None
-    return GeneratedBatch(first, table[inside], complete, kept)
+    indices = np.arange(first, first + rows)
+    return GeneratedBatch(indices, table[inside], complete, kept, None, rows)

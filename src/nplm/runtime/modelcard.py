@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nplm.errors import DataError
+from nplm.runtime.novelty import NoveltyFilter
 from nplm.vocab import BOUNDARY, Vocab, normalize
 
 FORMAT = 1
 LEVEL = "character"
+NOVELTY = "nplm.novelty"
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class ModelCard:
         normalize: how the training text was normalised; prefixes and scored text are too.
         longest: symbols in the longest training string.
         dataset_sha256: of the data set the model was trained on.
+        novelty: knows the training strings; None where it was left out.
         extra: facts that no computation depends on: validation scores, the proof, versions.
     """
 
@@ -34,6 +37,7 @@ class ModelCard:
     longest: int
     dataset_sha256: str
     extra: dict[str, Any] = field(default_factory=dict)
+    novelty: NoveltyFilter | None = None
 
     def encode(self, text: str) -> list[int]:
         """The ids of `text`, normalised as the training text was.
@@ -58,11 +62,12 @@ class ModelCard:
         }
 
     def to_metadata(self) -> dict[str, str]:
-        """The metadata of an ONNX file: each value as JSON."""
-        return {
+        """The metadata of an ONNX file: each value as JSON, and the filter."""
+        metadata = {
             f"nplm.{key}": json.dumps(value, ensure_ascii=False, sort_keys=True)
             for key, value in self.facts().items()
         }
+        return metadata | ({NOVELTY: self.novelty.to_text()} if self.novelty else {})
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str], where: str) -> "ModelCard":
@@ -80,7 +85,7 @@ class ModelCard:
             values = {
                 key.removeprefix("nplm."): json.loads(text)
                 for key, text in metadata.items()
-                if key.startswith("nplm.")
+                if key.startswith("nplm.") and key != NOVELTY
             }
             if values.pop("format") != FORMAT:
                 raise DataError(
@@ -95,6 +100,7 @@ class ModelCard:
                 int(values.pop("longest")),
                 str(values.pop("dataset_sha256")),
                 values,
+                NoveltyFilter.from_text(metadata[NOVELTY]) if NOVELTY in metadata else None,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{where}: broken metadata: {error}", "export it again") from error

@@ -27,6 +27,7 @@ from nplm.errors import VerificationError
 from nplm.files import refuse_existing, write_bytes, write_json
 from nplm.runtime.generate import Generated, default_max_length, generate
 from nplm.runtime.modelcard import ModelCard
+from nplm.runtime.novelty import NoveltyFilter
 from nplm.runtime.sampling import LANES, cumulative, probabilities, uniforms
 from nplm.runtime.session import INPUT, OUTPUT, open_bytes
 from nplm.stepmodel import StepModel, all_logits, iter_logits, log_softmax
@@ -56,8 +57,13 @@ class Proof:
     differing: int
 
 
-def export(run: Run, dataset: Dataset, out: Path, *, force: bool = False) -> Proof:
+def export(
+    run: Run, dataset: Dataset, out: Path, *, novelty: bool = True, force: bool = False
+) -> Proof:
     """Write `out` and its sidecar `out`.json.
+
+    Args:
+        novelty: carry a filter of the training strings, 4 bytes each.
 
     Raises:
         DataError: `out` exists and `force` is not given.
@@ -67,7 +73,8 @@ def export(run: Run, dataset: Dataset, out: Path, *, force: bool = False) -> Pro
     refuse_existing(out, force=force)
     refuse_existing(sidecar, force=force)
     table = dataset.table("train", run.model.block_size)
-    card = replace(run.card, extra=_extra(run, dataset, table))
+    known = NoveltyFilter.of(dataset.streams["train"]) if novelty else None
+    card = replace(run.card, extra=_extra(run, dataset, table), novelty=known)
     content = to_onnx(run, card)
     proof = prove(run.model, open_bytes(content, str(out)), card, table)
     write_bytes(out, content)

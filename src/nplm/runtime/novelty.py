@@ -1,0 +1,84 @@
+"""A small filter that knows every training string, carried in the model's metadata.
+
+It holds the sorted 32-bit hashes of the distinct training strings: 4 bytes each. A training string
+is always known; another string is taken for one with probability n / 2^32 (6e-6 for 25,000).
+"""
+
+import base64
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nplm.errors import DataError
+from nplm.vocab import BOUNDARY
+
+_MULTIPLIER = np.uint64(0xD6E8FEB86659FD93)
+
+
+class NoveltyFilter:
+    """The strings of a training split.
+
+    Args:
+        hashes: distinct 32-bit hashes in ascending order.
+    """
+
+    def __init__(self, hashes: NDArray[np.uint32]) -> None:
+        self.hashes = hashes
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NoveltyFilter) and np.array_equal(self.hashes, other.hashes)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @classmethod
+    def of(cls, stream: NDArray[np.unsignedinteger]) -> "NoveltyFilter":
+        """The filter of a stream of ids in which every string is followed by one boundary."""
+        return cls(np.unique(hash_strings(stream)))
+
+    @property
+    def false_positive_rate(self) -> float:
+        """How often a new string is taken for a training string."""
+        return len(self.hashes) / 2**32
+
+    def seen(self, stream: NDArray[np.unsignedinteger]) -> NDArray[np.bool_]:
+        """(n,) for each string of a stream whether it is (almost surely) a training string."""
+        wanted = hash_strings(stream)
+        if not len(self.hashes):
+            return np.zeros(len(wanted), np.bool_)
+        places = np.searchsorted(self.hashes, wanted).clip(max=len(self.hashes) - 1)
+        return np.asarray(self.hashes[places] == wanted)
+
+    def to_text(self) -> str:
+        """For metadata: base64 of little-endian 32-bit numbers."""
+        return base64.b64encode(self.hashes.astype("<u4").tobytes()).decode("ascii")
+
+    @classmethod
+    def from_text(cls, text: str) -> "NoveltyFilter":
+        """What `to_text` wrote; DataError when it is not that."""
+        try:
+            hashes = np.frombuffer(base64.b64decode(text, validate=True), "<u4")
+        except ValueError as error:
+            raise DataError("the filter of training strings is damaged", "export again") from error
+        return cls(hashes.astype(np.uint32))
+
+
+def hash_strings(stream: NDArray[np.unsignedinteger]) -> NDArray[np.uint32]:
+    """(n,) a 32-bit hash of every string of a stream.
+
+    Each symbol is mixed with its place and the results are added up, so that no loop over strings
+    or places is needed.
+    """
+    ends = np.flatnonzero(stream == BOUNDARY)
+    if not len(ends):
+        return np.zeros(0, np.uint32)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    place = np.arange(len(stream)) - np.repeat(starts, ends - starts + 1)
+    mixed = _mix(stream.astype(np.uint64) + (place.astype(np.uint64) << np.uint64(32)))
+    return (_mix(np.add.reduceat(mixed, starts)) >> np.uint64(32)).astype(np.uint32)
+
+
+def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """A bijection of 64-bit numbers that spreads every bit."""
+    for _ in range(2):
+        x = (x ^ (x >> np.uint64(32))) * _MULTIPLIER
+    return x ^ (x >> np.uint64(32))

@@ -1,0 +1,93 @@
+"""The filter of training strings, and --novel and --unique over it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nplm.config import SamplingConfig
+from nplm.corpus.dataset import Dataset
+from nplm.errors import ConstraintError, DataError
+from nplm.runtime.generate import generate
+from nplm.runtime.novelty import NoveltyFilter, hash_strings
+from nplm.runtime.session import OnnxModel, open_model
+
+STRINGS = st.lists(st.lists(st.integers(1, 4), max_size=6).map(tuple), max_size=12)
+
+
+def stream_of(strings: list[tuple[int, ...]]) -> np.ndarray:
+    return np.array([k for string in strings for k in (*string, 0)], np.uint8)
+
+
+@given(STRINGS, STRINGS)
+def test_exactly_the_training_strings_are_known(
+    train: list[tuple[int, ...]], other: list[tuple[int, ...]]
+) -> None:
+    """Among so few strings two with one 32-bit hash would be a defect."""
+    known = NoveltyFilter.of(stream_of(train))
+    assert known.seen(stream_of(other)).tolist() == [string in train for string in other]
+    assert NoveltyFilter.from_text(known.to_text()) == known
+    assert len(known.hashes) == len(set(train))
+
+
+def test_hashes_are_spread() -> None:
+    """100,000 strings: as many collisions as chance gives (1.2 expected), all bits in use."""
+    numbers = np.arange(100_000)
+    digits = np.stack([numbers // 10**k % 10 + 1 for k in range(5)] + [0 * numbers], axis=1)
+    hashes = hash_strings(digits.ravel().astype(np.uint8))
+    assert len(hashes) - len(np.unique(hashes)) < 10
+    shares = [(hashes >> np.uint32(bit) & np.uint32(1)).mean() for bit in range(32)]
+    assert shares == pytest.approx([0.5] * 32, abs=0.01)
+
+
+def test_a_damaged_filter_is_refused() -> None:
+    with pytest.raises(DataError, match="filter"):
+        NoveltyFilter.from_text("%%%")
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model: Path) -> OnnxModel:
+    return open_model(tiny_model)
+
+
+def test_seen_says_what_is_a_training_string(model: OnnxModel, small: Dataset) -> None:
+    train = set(small.lines("train").split())
+    strings = list(generate(model, model.card, SamplingConfig(max_length=4), 3000))
+    assert [g.seen for g in strings] == [g.text in train for g in strings]
+    assert 0 < sum(bool(g.seen) for g in strings) < 3000
+
+
+def test_novel_leaves_indices_out(model: OnnxModel) -> None:
+    sampling = SamplingConfig(max_length=4)
+    plain = list(generate(model, model.card, sampling, 3000))
+    novel = list(generate(model, model.card, sampling, 2000, novel=True))
+    assert novel == [g for g in plain if not g.seen][:2000]
+
+
+def test_unique_leaves_repeats_out(model: OnnxModel) -> None:
+    sampling = SamplingConfig(max_length=2)
+    plain = list(generate(model, model.card, sampling, 5000))
+    first = {g.text: g for g in reversed(plain)}
+    unique = list(generate(model, model.card, sampling, 100, unique=True))
+    assert unique == sorted(first.values(), key=lambda g: g.index)[:100]
+
+
+def test_unique_gives_up_with_a_count(model: OnnxModel) -> None:
+    sampling = SamplingConfig(prefix="q", max_length=2)
+    found = []
+    with pytest.raises(ConstraintError, match=r"only \d+ of 500") as caught:  # noqa: PT012
+        for string in generate(model, model.card, sampling, 500, unique=True):
+            found.append(string.text)  # noqa: PERF401
+    assert f"only {len(found)} of 500" in str(caught.value)
+    assert len(found) == len(set(found)) <= 27
+
+
+def test_novel_needs_the_filter(model: OnnxModel) -> None:
+    from dataclasses import replace
+
+    card = replace(model.card, novelty=None)
+    with pytest.raises(ConstraintError, match="exported without the filter"):
+        list(generate(model, card, SamplingConfig(), novel=True))
+    assert next(generate(model, card, SamplingConfig())).seen is None
