@@ -46,6 +46,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 bench: $(VENV)/installed ## ours against the alternatives, in one run
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/tables.py
+	$(BIN)/python benchmarks/generation.py --deep
 
 clean:
 	rm -rf $(VENV) .venv-runtime demo

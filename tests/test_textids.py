@@ -98,3 +98,15 @@ def test_ids_fit_their_type_where_it_widens(symbols: int) -> None:
     )
     assert stream.tolist() == [*range(1, symbols + 1), symbols + 1, 0]
     assert codec.decode(stream[:-2]) == lines[:-2]
+
+
+@given(STRINGS)
+def test_bytes_are_the_text_in_utf_8(strings: list[str]) -> None:
+    codec = BulkCodec(vocab_of(as_lines(strings)))
+    stream = codec.encode(as_lines(strings))
+    assert codec.decode_bytes(stream) == codec.decode(stream).encode("utf-8")
+
+
+def test_bytes_of_ascii_symbols() -> None:
+    codec = BulkCodec(vocab_of("az\x7f\n"))
+    assert codec.decode_bytes(codec.encode("za\n\n\x7f\n")) == b"za\n\n\x7f\n"

@@ -48,6 +48,8 @@ class BulkCodec:
         self._ids[points] = np.arange(1, len(vocab), dtype=self.dtype)
         self._ids[LINE_END] = 0
         self._points = np.concatenate([np.array([LINE_END], np.uint32), points])
+        ascii_only = self._last <= 128
+        self._ascii = bytes(self._points.tolist()).ljust(256, b"?") if ascii_only else None
 
     def encode(self, lines: str) -> NDArray[np.unsignedinteger]:
         """`lines` (each ended by a line end) -> stream of ids, unknown symbols as `unknown`."""
@@ -59,6 +61,6 @@ class BulkCodec:
 
     def decode_bytes(self, stream: NDArray[np.integer]) -> bytes:
         """A stream of ids -> lines in UTF-8; of ASCII symbols by one look-up."""
-        if self._last <= 128:
-            return bytes(self._points.astype(np.uint8)[stream].data)
+        if self._ascii is not None and stream.dtype == np.uint8:
+            return stream.tobytes().translate(self._ascii)
         return self.decode(stream).encode("utf-8")

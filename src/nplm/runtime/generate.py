@@ -52,7 +52,8 @@ class GeneratedBatch:
         stream: their ids, each string followed by one boundary.
         complete: (n,) whether the model ended each.
         nats: (n,) or None where they were not asked for.
-        seen: (n,) whether each is a training string, or None where the model does not know.
+        seen: (n,) whether each is a training string; None where the model does not know, or
+            neither nats nor novel strings were asked for.
         drawn: strings drawn for this batch, those left out among them.
     """
 
@@ -164,7 +165,7 @@ def generate_batches(
             "export it again: nplm export onnx --novelty",
         )
     automaton = Automaton(model, sampling, log_probabilities=nats, cache_mb=cache_mb)
-    chooser = _Chooser(card, novel=novel, unique=unique)
+    chooser = _Chooser(card, novel=novel, unique=unique, seen=nats)
     patience = max(100_000, 10 * count)
     found, last_found, first, rows = 0, start, start, min(batch, FIRST_BATCH)
     while found < count:
@@ -175,7 +176,7 @@ def generate_batches(
                 f"only {found:,} of {count:,} strings found in {first - start:,} drawn",
                 "ask for fewer, or loosen the options",
             )
-        drawn = chooser.choose(_walk(automaton, sampling, prefix, seed, first, rows))
+        drawn = chooser.choose(walk(automaton, sampling, prefix, seed, first, rows))
         part = drawn.keep(np.arange(len(drawn.indices)) < count - found)
         first, rows = first + rows, min(batch, 4 * rows)
         if len(part.indices):
@@ -186,8 +187,9 @@ def generate_batches(
 class _Chooser:
     """Leaves out what --novel and --unique do not want, and says what was seen in training."""
 
-    def __init__(self, card: ModelCard, *, novel: bool, unique: bool) -> None:
-        self._filter, self._novel, self._unique = card.novelty, novel, unique
+    def __init__(self, card: ModelCard, *, novel: bool, unique: bool, seen: bool) -> None:
+        self._filter = card.novelty if novel or seen else None
+        self._novel, self._unique = novel, unique
         self._codec = BulkCodec(card.vocab)
         self._given: set[str] = set()
 
@@ -219,7 +221,7 @@ def check_lengths(sampling: SamplingConfig, prefix_length: int) -> None:
         )
 
 
-def _walk(
+def walk(
     automaton: Automaton,
     sampling: SamplingConfig,
     prefix: list[int],
