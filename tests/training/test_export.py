@@ -1,6 +1,8 @@
 """Export: proof, bytes, and that a wrong file is never put in place."""
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 from nplm.config import SamplingConfig
 from nplm.corpus.dataset import Dataset
 from nplm.errors import DataError, VerificationError
-from nplm.runtime.generate import generate
+from nplm.runtime.generate import default_max_length, generate
 from nplm.runtime.session import OnnxModel, open_model
 from nplm.training import export as exporting
 from nplm.training.checkpoint import load_run
@@ -61,6 +63,26 @@ def test_both_runtimes_give_the_same_strings(run_folder: Path, model_file: Path)
     two = list(generate(onnx_model, onnx_model.card, sampling, 1000, seed=1))
     assert [g.text for g in one] == [g.text for g in two]
     np.testing.assert_allclose([g.nats for g in one], [g.nats for g in two], rtol=1e-4)
+
+
+NAMES = int(os.environ.get("NPLM_NAMES", "20000"))
+
+
+def test_strings_differ_only_at_a_boundary(
+    run_folder: Path, model_file: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """NPLM_NAMES=1000000 makes it the long one."""
+    run, onnx_model = load_run(run_folder), open_model(model_file)
+    sampling = SamplingConfig(max_length=default_max_length(run.card))
+    pairs = zip(
+        generate(run.model, run.card, sampling, NAMES),
+        generate(onnx_model, onnx_model.card, sampling, NAMES),
+        strict=True,
+    )
+    parted = [(one, two) for one, two in pairs if one.text != two.text]
+    record_property("differing", f"{len(parted)} of {NAMES}")
+    assert all(explained(run.model, onnx_model, run.card, one, two) for one, two in parted)
+    assert len(parted) <= NAMES * 1e-4
 
 
 class Shifted:

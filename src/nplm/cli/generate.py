@@ -1,16 +1,17 @@
 """`nplm generate`."""
 
 import json
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Iterable
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import data_output, training_extra
+from nplm.cli.console import data_output, note, training_extra
 from nplm.config import SamplingConfig
 from nplm.errors import UsageError
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from nplm.runtime.modelcard import ModelCard
     from nplm.stepmodel import StepModel
 
-WRITE_STRINGS = 4096
+UNIQUE_OF = 1_000_000  # strings looked at for the share of unique ones
 
 
 def generate(
@@ -56,37 +57,75 @@ def generate(
 ) -> None:
     """Generate strings. String i depends only on model, options, seed and i."""
     from nplm.runtime import generate as walks
+    from nplm.textids import BulkCodec
 
     if output_format not in ("text", "jsonl"):
         raise UsageError(f"--format is {output_format!r}", "choose text or jsonl")
     opened, card = open_model(model, runtime, device)
     longest = walks.default_max_length(card) if max_length is None else max_length
     sampling = SamplingConfig(temperature, top_k, top_p, prefix, min_length, longest)
-    stream = (count, seed, start_index, walks.BATCH, cache_mb)
-    kinds = {"novel": novel, "unique": unique}
-    if output_format == "text":
-        chunks = text_lines(walks.generate_batches(opened, card, sampling, *stream, **kinds), card)
-    else:
-        chunks = json_lines(walks.generate(opened, card, sampling, *stream, **kinds))
+    batches = walks.generate_batches(
+        opened,
+        card,
+        sampling,
+        count,
+        seed,
+        start_index,
+        cache_mb=cache_mb,
+        nats=output_format == "jsonl",
+        novel=novel,
+        unique=unique,
+    )
+    codec, tally = BulkCodec(card.vocab), Tally(card)
     with data_output(out, force=force) as file:
-        for chunk in chunks:
-            file.write(chunk)
+        for batch in batches:
+            tally.add(batch)
+            if output_format == "text":
+                file.write(codec.decode_bytes(batch.stream))
+            else:
+                file.write(json_lines(batch.strings(codec)))
+    tally.show()
 
 
-def text_lines(batches: Iterator["GeneratedBatch"], card: "ModelCard") -> Iterator[bytes]:
-    """One string a line, many lines at a time."""
-    from nplm.textids import BulkCodec
-
-    codec = BulkCodec(card.vocab)
-    for batch in batches:
-        yield codec.decode_bytes(batch.stream)
+def json_lines(strings: Iterable["Generated"]) -> bytes:
+    """One JSON object a line."""
+    return "".join(json.dumps(asdict(s), ensure_ascii=False) + "\n" for s in strings).encode(
+        "utf-8"
+    )
 
 
-def json_lines(strings: Iterator["Generated"]) -> Iterator[bytes]:
-    """One JSON object a line, many lines at a time."""
-    while chunk := list(islice(strings, WRITE_STRINGS)):
-        lines = (json.dumps(asdict(string), ensure_ascii=False) for string in chunk)
-        yield ("\n".join(lines) + "\n").encode("utf-8")
+class Tally:
+    """Counts for the line at the end: on a terminal only."""
+
+    def __init__(self, card: "ModelCard") -> None:
+        self._wanted = sys.stderr.isatty()
+        self._filter = card.novelty
+        self._started = time.perf_counter()
+        self._strings = self._seen = self._sampled = 0
+        self._hashes: set[int] = set()
+
+    def add(self, batch: "GeneratedBatch") -> None:
+        if not self._wanted:
+            return
+        from nplm.runtime.novelty import hash_strings
+
+        if self._strings < UNIQUE_OF:
+            self._hashes |= set(hash_strings(batch.stream).tolist())
+            self._sampled = self._strings + len(batch.indices)
+        self._strings += len(batch.indices)
+        self._seen += int(self._filter.seen(batch.stream).sum()) if self._filter else 0
+
+    def show(self) -> None:
+        if not self._strings:
+            return
+        seconds = time.perf_counter() - self._started
+        parts = [f"{self._strings:,} strings, {self._strings / seconds:,.0f}/s"]
+        if self._filter:
+            parts.append(f"{1 - self._seen / self._strings:.1%} not in the training data")
+        parts.append(
+            f"{len(self._hashes) / self._sampled:.1%} of the first {self._sampled:,} unique"
+        )
+        note(", ".join(parts))
 
 
 def open_model(path: Path | None, runtime: str, device: str) -> tuple["StepModel", "ModelCard"]:

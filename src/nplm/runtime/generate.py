@@ -64,6 +64,20 @@ class GeneratedBatch:
     seen: NDArray[np.bool_] | None
     drawn: int
 
+    def strings(self, codec: BulkCodec) -> Iterator[Generated]:
+        """The strings one by one; the batch must have been made with nats."""
+        assert self.nats is not None
+        seen = self.seen.tolist() if self.seen is not None else repeat(None)
+        columns = zip(
+            self.indices.tolist(),
+            codec.decode(self.stream).split("\n"),
+            self.nats.tolist(),
+            seen,
+            self.complete.tolist(),
+            strict=False,
+        )
+        yield from starmap(Generated, columns)
+
     def keep(self, chosen: NDArray[np.bool_]) -> "GeneratedBatch":
         """Only the strings where `chosen` (n,) is true."""
         ends = np.flatnonzero(self.stream == BOUNDARY)
@@ -122,18 +136,7 @@ def generate(
         novel=novel,
         unique=unique,
     ):
-        assert part.nats is not None
-        texts = codec.decode(part.stream).split("\n")
-        seen = part.seen.tolist() if part.seen is not None else repeat(None)
-        columns = zip(
-            part.indices.tolist(),
-            texts,
-            part.nats.tolist(),
-            seen,
-            part.complete.tolist(),
-            strict=False,
-        )
-        yield from starmap(Generated, columns)
+        yield from part.strings(codec)
 
 
 def generate_batches(
