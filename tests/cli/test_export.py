@@ -22,10 +22,12 @@ def test_it_writes_a_model_that_says_what_it_is(nplm: "Nplm", trained: Path) -> 
     shutil.rmtree(trained / "exports")
     done = nplm.ok("export", "onnx")
     assert done.out == b""
-    using, proof, following = done.err.splitlines()
+    using, proof, novelty, following = done.err.splitlines()
     assert using == f"using {RUN}"
     assert proof.startswith(f"{MODEL}: ")
     assert "1,000 strings equal" in proof
+    known = len(open_model(trained / MODEL).card.novelty.hashes)
+    assert f"{known:,} training strings by a filter of {4 * known:,} bytes" in novelty
     assert following == "next: nplm generate"
     content = (trained / MODEL).read_bytes()
     facts = json.loads((trained / f"{MODEL}.json").read_bytes())
@@ -92,3 +94,10 @@ def test_a_damaged_run(nplm: "Nplm", trained: Path) -> None:
 def test_an_output_that_cannot_be_written(nplm: "Nplm", trained: Path) -> None:
     (trained / "file").touch()
     nplm.refuses(3, "export", "onnx", "--out", "file/a.onnx", says=("file/a.onnx",))
+
+
+def test_the_filter_can_be_left_out(nplm: "Nplm", trained: Path) -> None:
+    done = nplm.ok("export", "onnx", "--no-novelty", "--out", "bare.onnx")
+    assert "filter" not in done.err
+    assert open_model(trained / "bare.onnx").card.novelty is None
+    nplm.refuses(7, "generate", "bare.onnx", "--novel", says=("without the filter",))

@@ -60,4 +60,10 @@ def onnx(
         f"{target}: {target.stat().st_size:,} bytes; onnxruntime against torch: {proof.contexts:,} "
         f"contexts within {proof.largest:.1e}, {strings}"
     )
+    if proof.novelty:
+        note(
+            f"it knows its {len(proof.novelty.hashes):,} training strings by a filter of "
+            f"{4 * len(proof.novelty.hashes):,} bytes (takes another string for one with "
+            f"probability {proof.novelty.false_positive_rate:.0e}; --no-novelty leaves it out)"
+        )
     note("next: nplm generate" + (f" {target}" if out else ""))

@@ -134,6 +134,8 @@ def open_model(path: Path | None, runtime: str, device: str) -> tuple["StepModel
         from nplm.runtime.session import open_model
 
         onnx = open_model(latest.model_file(path), device)
+        if device == "auto":
+            note(f"on {onnx.device}")
         return onnx, onnx.card
     if runtime != "torch":
         raise UsageError(f"--runtime is {runtime!r}", "choose onnx or torch")
@@ -141,4 +143,7 @@ def open_model(path: Path | None, runtime: str, device: str) -> tuple["StepModel
         from nplm.training.checkpoint import load_run
         from nplm.training.device import choose
     run = load_run(latest.run_folder(path))
-    return run.on(choose(device)), run.card
+    chosen = choose(device)
+    if device == "auto":
+        note(f"on {chosen}")
+    return run.on(chosen), run.card

@@ -57,6 +57,8 @@ def score(
         (None, first) if first and not second and first.suffix != ".onnx" else (first, second)
     )
     model = open_model(latest.model_file(path), device)
+    if device == "auto":
+        note(f"on {model.device}")
     scorer, as_line = Scorer(model, model.card), FORMATS[output_format]
     skipped = 0
     with data_output(out, force=force) as file:

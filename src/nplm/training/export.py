@@ -48,6 +48,7 @@ class Proof:
     Attributes:
         largest: the largest difference of a log-probability.
         differing: strings that differ, each because a draw fell on a boundary.
+        novelty: the filter that the file carries.
     """
 
     contexts: int
@@ -55,6 +56,7 @@ class Proof:
     tolerance: float
     largest: float
     differing: int
+    novelty: NoveltyFilter | None = None
 
 
 def export(
@@ -74,13 +76,17 @@ def export(
     refuse_existing(sidecar, force=force)
     table = dataset.table("train", run.model.block_size)
     known = NoveltyFilter.of(dataset.streams["train"]) if novelty else None
-    card = replace(run.card, extra=_extra(run, dataset, table), novelty=known)
+    extra = _extra(run, dataset, table)
+    if known:
+        rate = known.false_positive_rate
+        extra["novelty_filter"] = {"strings": len(known.hashes), "false_positive_rate": rate}
+    card = replace(run.card, extra=extra, novelty=known)
     content = to_onnx(run, card)
     proof = prove(run.model, open_bytes(content, str(out)), card, table)
     write_bytes(out, content)
     digest = hashlib.sha256(content).hexdigest()
     write_json(sidecar, {**card.facts(), "sha256": digest})
-    return proof
+    return replace(proof, novelty=known)
 
 
 def _extra(run: Run, dataset: Dataset, table: ContextTable) -> dict[str, Any]:
