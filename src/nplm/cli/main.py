@@ -62,7 +62,9 @@ def main() -> None:
     except ParserError as error:
         command = getattr(getattr(error, "ctx", None), "command_path", "nplm")
         message = getattr(error, "format_message", error.__str__)()
-        code = _fail(f"{message.rstrip('.')}; see {command} --help", UsageError.exit_code)
+        code = UsageError.exit_code
+        if message:  # there is none where a bare command has just printed its help
+            _fail(f"{message.rstrip('.')}; see {command} --help", code)
     except (BrokenPipeError, SystemExit) as error:
         # Whoever read stdout has gone (Typer turns that into its own exit): what Python would
         # still flush goes nowhere.

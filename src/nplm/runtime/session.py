@@ -83,7 +83,7 @@ def open_bytes(content: bytes, where: str, device: str = "cpu", threads: int = 1
         )
         metadata = session.get_modelmeta().custom_metadata_map
     except Exception as error:  # onnxruntime's exceptions share no base class
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].rpartition(" : ")[2].rstrip(".")
         raise DataError(f"{where} cannot be run: {reason}", "make one: nplm export onnx") from error
     if PROVIDERS[chosen] not in session.get_providers():
         raise DeviceError(
