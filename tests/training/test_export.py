@@ -111,6 +111,12 @@ def test_a_wrong_model_is_not_written(
     assert not out.with_name("names.onnx.json").exists()
 
 
+def test_a_nan_fails_the_proof(model_file: Path, small: Dataset) -> None:
+    truth = open_model(model_file)
+    with pytest.raises(VerificationError, match="differ by nan"):
+        prove(truth, Shifted(truth, float("nan")), truth.card, small.table("train", 3))
+
+
 def test_a_string_may_differ_only_at_a_boundary(
     model_file: Path, small: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,7 +54,6 @@ class GeneratedBatch:
         nats: (n,) or None where they were not asked for.
         seen: (n,) whether each is a training string; None where the model does not know, or
             neither nats nor novel strings were asked for.
-        drawn: strings drawn for this batch, those left out among them.
     """
 
     indices: NDArray[np.int64]
@@ -62,7 +61,6 @@ class GeneratedBatch:
     complete: NDArray[np.bool_]
     nats: NDArray[np.float64] | None
     seen: NDArray[np.bool_] | None
-    drawn: int
 
     def strings(self, codec: BulkCodec) -> Iterator[Generated]:
         """The strings one by one; the batch must have been made with nats."""
@@ -179,8 +177,9 @@ def generate_batches(
                 f"only {found:,} of {count:,} strings found in {first - start:,} drawn",
                 "ask for fewer, or loosen the options",
             )
-        drawn = chooser.choose(walk(automaton, sampling, prefix, seed, first, rows))
-        part = drawn.keep(np.arange(len(drawn.indices)) < count - found)
+        part = chooser.choose(walk(automaton, sampling, prefix, seed, first, rows))
+        if len(part.indices) > count - found:
+            part = part.keep(np.arange(len(part.indices)) < count - found)
         first, rows = first + rows, min(batch, 4 * rows)
         if len(part.indices):
             found, last_found = found + len(part.indices), int(part.indices[-1]) + 1
@@ -268,4 +267,4 @@ def walk(
     inside = np.arange(table.shape[1]) <= length[:, None]
     kept = nats if automaton.keeps_log_probabilities else None
     indices = np.arange(first, first + rows)
-    return GeneratedBatch(indices, table[inside], complete, kept, None, rows)
+    return GeneratedBatch(indices, table[inside], complete, kept, None)

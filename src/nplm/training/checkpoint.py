@@ -12,18 +12,15 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import safetensors.torch
 import tomli_w
 import torch
 from filelock import FileLock, Timeout
-from torch import Tensor
 
 from nplm.config import ModelConfig, RunConfig, TrainConfig
 from nplm.corpus.dataset import Dataset
@@ -32,13 +29,12 @@ from nplm.files import read_bytes, read_json, read_toml, sha256, write_bytes, wr
 from nplm.runtime.modelcard import ModelCard
 from nplm.training.loop import Evaluated, Trainer, TrainerState
 from nplm.training.model import NeuralLM, TorchModel
+from nplm.training.tensorfile import NO_RUN, read_header, read_tensors, write_tensors
 from nplm.vocab import Vocab
 
-FORMAT = "1"
 CONFIG, VOCAB = "config.toml", "vocab.json"
 BEST, LAST = "model.safetensors", "last.safetensors"
 METRICS, LOSSES = "metrics.jsonl", "batch_loss.f32"
-NO_RUN = "make one: nplm train"
 
 
 @dataclass(frozen=True)
@@ -154,7 +150,7 @@ def load_run(folder: Path) -> Run:
         DataError: there is none, or a file is damaged; the message names it.
     """
     facts = read_facts(folder)
-    header, tensors = _read_tensors(folder / BEST, _hashes(folder))
+    header, tensors = read_tensors(folder / BEST, _hashes(folder))
     network = NeuralLM(facts.config.model, len(facts.card.vocab))
     try:
         network.load_state_dict(tensors)
@@ -194,17 +190,17 @@ class Writer:
             "best_nats": state.best_nats,
         }
         self.save_best(trainer)  # first: a best that is ahead of the state is found again
-        _write_tensors(self.folder / LAST, numbers, self._hashes, state.tensors)
+        write_tensors(self.folder / LAST, numbers, self._hashes, state.tensors)
 
     def save_best(self, trainer: Trainer) -> None:
         if trainer.best_step != self._best_written:
             number = {"step": trainer.best_step}
-            _write_tensors(self.folder / BEST, number, self._hashes, trainer.best)
+            write_tensors(self.folder / BEST, number, self._hashes, trainer.best)
             self._best_written = trainer.best_step
 
     def resume(self) -> TrainerState:
         """Read the last checkpoint and cut the logs back to its step."""
-        header, tensors = _read_tensors(self.folder / LAST, self._hashes)
+        header, tensors = read_tensors(self.folder / LAST, self._hashes)
         state = TrainerState(
             tensors,
             int(header["step"]),
@@ -228,7 +224,7 @@ def metrics(folder: Path) -> list[Evaluated]:
 
 def is_finished(folder: Path) -> bool:
     """Whether a run has taken all its steps."""
-    header, _ = _split(folder / LAST, read_bytes(folder / LAST, NO_RUN))
+    header = read_header(folder / LAST)
     return int(header["step"]) == read_facts(folder).config.train.steps
 
 
@@ -277,47 +273,3 @@ def _append(path: Path, content: bytes) -> None:
 def _hashes(folder: Path) -> dict[str, str]:
     """Hashes of the small files that the tensors only make sense with."""
     return {f"sha256_{name}": sha256(read_bytes(folder / name, NO_RUN)) for name in (CONFIG, VOCAB)}
-
-
-def _write_tensors(
-    path: Path, numbers: Mapping[str, float], hashes: dict[str, str], tensors: dict[str, Tensor]
-) -> None:
-    metadata = {"format": FORMAT, **{key: repr(n) for key, n in numbers.items()}, **hashes}
-    tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    unsigned = safetensors.torch.save(tensors, metadata)
-    metadata["sha256"] = _content_hash(path, unsigned)
-    write_bytes(path, safetensors.torch.save(tensors, metadata))
-
-
-def _read_tensors(path: Path, hashes: dict[str, str]) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """The metadata and tensors of a file that `_write_tensors` wrote, checked."""
-    content = read_bytes(path, NO_RUN)
-    header, _ = _split(path, content)
-    if header.get("sha256") != _content_hash(path, content):
-        raise DataError(f"{path} is damaged: its content does not match its hash", "train again")
-    for key, value in hashes.items():
-        if header.get(key) != value:
-            name = key.removeprefix("sha256_")
-            raise DataError(
-                f"{path.parent / name} is not the one {path.name} was saved with",
-                "put the original back or train again",
-            )
-    return header, safetensors.torch.load(content)
-
-
-def _content_hash(path: Path, content: bytes) -> str:
-    """Of the tensors, their names and shapes, and the metadata but the hash itself."""
-    metadata, tensors = _split(path, content)
-    metadata = {key: value for key, value in metadata.items() if key != "sha256"}
-    described = json.dumps([metadata, tensors], sort_keys=True).encode("utf-8")
-    return sha256(described, memoryview(content)[8 + int.from_bytes(content[:8], "little") :])
-
-
-def _split(path: Path, content: bytes) -> tuple[dict[str, str], dict[str, Any]]:
-    """The two parts of a safetensors header: metadata, and the tensors' names, types and places."""
-    try:
-        size = int.from_bytes(content[:8], "little")
-        header = json.loads(content[8 : 8 + size])
-        return header.pop("__metadata__"), header
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise DataError(f"{path} is damaged: its header cannot be read", "train again") from error

@@ -1,0 +1,69 @@
+"""Tensors in a safetensors file that notices a changed byte, and whose it is."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from torch import Tensor
+
+from nplm.errors import DataError
+from nplm.files import read_bytes, sha256, write_bytes
+
+FORMAT = "1"
+NO_RUN = "make one: nplm train"
+
+
+def write_tensors(
+    path: Path, numbers: Mapping[str, float], hashes: dict[str, str], tensors: dict[str, Tensor]
+) -> None:
+    """Write tensors with numbers and hashes in the header, and a hash over all of it."""
+    metadata = {"format": FORMAT, **{key: repr(n) for key, n in numbers.items()}, **hashes}
+    tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    unsigned = safetensors.torch.save(tensors, metadata)
+    metadata["sha256"] = _content_hash(path, unsigned)
+    write_bytes(path, safetensors.torch.save(tensors, metadata))
+
+
+def read_tensors(path: Path, hashes: dict[str, str]) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """The metadata and tensors of a file that `write_tensors` wrote, checked.
+
+    Raises:
+        DataError: a byte was changed, or a file that `hashes` speaks of is another one.
+    """
+    content = read_bytes(path, NO_RUN)
+    header, _ = _split(path, content)
+    if header.get("sha256") != _content_hash(path, content):
+        raise DataError(f"{path} is damaged: its content does not match its hash", "train again")
+    for key, value in hashes.items():
+        if header.get(key) != value:
+            name = key.removeprefix("sha256_")
+            raise DataError(
+                f"{path.parent / name} is not the one {path.name} was saved with",
+                "put the original back or train again",
+            )
+    return header, safetensors.torch.load(content)
+
+
+def read_header(path: Path) -> dict[str, str]:
+    """The metadata of a file that `write_tensors` wrote, unchecked."""
+    return _split(path, read_bytes(path, NO_RUN))[0]
+
+
+def _content_hash(path: Path, content: bytes) -> str:
+    """Of the tensors, their names and shapes, and the metadata but the hash itself."""
+    metadata, tensors = _split(path, content)
+    metadata = {key: value for key, value in metadata.items() if key != "sha256"}
+    described = json.dumps([metadata, tensors], sort_keys=True).encode("utf-8")
+    return sha256(described, memoryview(content)[8 + int.from_bytes(content[:8], "little") :])
+
+
+def _split(path: Path, content: bytes) -> tuple[dict[str, str], dict[str, Any]]:
+    """The two parts of a safetensors header: metadata, and the tensors' names, types and places."""
+    try:
+        size = int.from_bytes(content[:8], "little")
+        header = json.loads(content[8 : 8 + size])
+        return header.pop("__metadata__"), header
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise DataError(f"{path} is damaged: its header cannot be read", "train again") from error
