@@ -1,0 +1,223 @@
+"""Interpolated modified Kneser-Ney on the counts: the n-gram that a network has to beat or join.
+
+    p(s|c) = (a(c,s) - D(a(c,s))) / a(c) + left(c) p(s|c'),    left(c) = sum_s D(a(c,s)) / a(c)
+
+(Chen and Goodman 1998, "modified Kneser-Ney".) c' is c without its oldest symbol, and below the
+empty context lies the uniform distribution. a(c,s) counts positions in the longest contexts and, in
+shorter ones, the distinct symbols that stand before (c, s). What starts a string has nothing before
+it, so there positions are counted at every length, and a context ends at its boundary: padding says
+nothing.
+
+Letters: B rows, T block size, V vocabulary size; at one length, C contexts and E (context, next
+symbol) pairs.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nplm.corpus.contexts import ContextTable
+from nplm.corpus.evaluate import Nats
+from nplm.vocab import BOUNDARY
+
+MAX_ORDER = 8  # of those that `best_order` tries
+USUAL_ORDER = 6  # where there is no val to choose it on
+FALLBACK = (0.5, 1.0, 1.5)  # discounts of counts 1, 2, 3 and more that cannot be estimated
+CHUNK = 1 << 22  # entries of a dense block of rows
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """The seen contexts of one length, a slice of a suffix trie.
+
+    Attributes:
+        keys: (C,) int64, ascending: the index of the context without its oldest symbol, on the
+            level below, times V, plus that symbol.
+        offsets: (C + 1,) the pairs of context c are offsets[c] to offsets[c + 1].
+        pairs: (E,) int64, ascending: context times V plus next symbol.
+        gains: (E,) the discounted relative count of each pair.
+        left: (C,) what the discounts leave to the level below.
+    """
+
+    keys: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    pairs: NDArray[np.int64]
+    gains: NDArray[np.float64]
+    left: NDArray[np.float64]
+
+    def find(
+        self, below: NDArray[np.int64], symbols: NDArray[np.integer], vocab_size: int
+    ) -> NDArray[np.int64]:
+        """(B,) contexts of the level below and (B,) symbols before them -> (B,) contexts, or -1."""
+        wanted = np.where(below < 0, -1, below * vocab_size + symbols)
+        return _find(self.keys, wanted)
+
+
+@dataclass(frozen=True, eq=False)
+class NGram:
+    """An n-gram model; `levels[k]` holds contexts of k symbols."""
+
+    vocab_size: int
+    levels: tuple[Level, ...]
+
+    @property
+    def order(self) -> int:
+        return len(self.levels)
+
+    def __len__(self) -> int:
+        """Contexts of all lengths."""
+        return sum(len(level.keys) for level in self.levels)
+
+    def probabilities(self, contexts: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Contexts (B, T) ids, oldest first, T at least order - 1 -> p(.|c) (B, V)."""
+        p = np.full((len(contexts), self.vocab_size), 1 / self.vocab_size)
+        for level, found in self._path(contexts):
+            seen = np.flatnonzero(found >= 0)
+            p[seen] = _interpolate(level, found[seen], p[seen])
+        return p
+
+    def rows(self) -> Iterator[NDArray[np.float64]]:
+        """p(.|c) of every context: per level blocks (up to C, V), levels and contexts in order."""
+        below = np.full((1, self.vocab_size), 1 / self.vocab_size)
+        for length, level in enumerate(self.levels):
+            size = max(1, CHUNK // self.vocab_size)
+            blocks = []
+            for start in range(0, len(level.keys), size):
+                chosen = np.arange(start, min(start + size, len(level.keys)))
+                rows = below[level.keys[chosen] // self.vocab_size]
+                rows = _interpolate(level, chosen, rows)
+                yield rows
+                if length + 1 < self.order:
+                    blocks.append(rows)
+            below = np.concatenate(blocks) if blocks else below
+
+    def nats(self, table: ContextTable) -> Nats:
+        """Exact cross-entropy on a table whose block size is at least order - 1."""
+        rows, targets = table.pair_rows, table.targets.astype(np.int64)
+        p = np.full(len(rows), 1 / self.vocab_size)
+        for level, contexts in self._path(table.contexts):
+            found = contexts[rows]
+            place = _find(level.pairs, np.where(found < 0, -1, found * self.vocab_size + targets))
+            gains = np.where(place < 0, 0.0, level.gains[place])
+            p = np.where(found < 0, p, level.left[found] * p + gains)
+        return Nats(float(table.counts @ -np.log(p)), table.symbols)
+
+    def _path(self, contexts: NDArray[np.integer]) -> Iterator[tuple[Level, NDArray[np.int64]]]:
+        """Each level with the (B,) contexts on it that end the given ones, -1 where not seen."""
+        found = np.zeros(len(contexts), np.int64)
+        for length, level in enumerate(self.levels):
+            if not len(level.keys):  # no string is that long
+                return
+            if length:
+                found = level.find(found, contexts[:, -length], self.vocab_size)
+            yield level, found
+
+
+def fit(table: ContextTable, order: int) -> NGram:
+    """Fit an n-gram of `order` to the counts of a table whose block size is at least order - 1."""
+    assert 1 <= order <= table.block_size + 1
+    levels: list[Level] = []
+    positions = table.shorten(order - 1)
+    counts = positions.counts
+    for length in reversed(range(order)):
+        levels.append(_level(replace(positions, counts=counts)))
+        if length:
+            # Of the pairs of this length, each is one symbol before a pair of the next shorter.
+            kinds = replace(positions, counts=np.ones_like(positions.counts)).shorten(length - 1)
+            positions = positions.shorten(length - 1)
+            start = _starts_string(positions)[positions.pair_rows]
+            counts = np.where(start, positions.counts, kinds.counts)
+    return NGram(table.vocab_size, tuple(reversed(levels)))
+
+
+def best_order(train: ContextTable, val: ContextTable | None) -> int:
+    """The order from 2 to 8 up to which every step lowered the nats on val; 6 without val.
+
+    Never above the block size plus one.
+    """
+    largest = min(MAX_ORDER, train.block_size + 1)
+    if val is None:
+        return min(USUAL_ORDER, largest)
+    best, order = np.inf, min(2, largest)
+    for candidate in range(order, largest + 1):
+        nats = fit(train, candidate).nats(val).per_symbol
+        if nats >= best:
+            break
+        best, order = nats, candidate
+    return order
+
+
+def discounts(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """What to take from counts of 0, 1, 2, and 3 or more: (4,), estimated from counts of counts.
+
+    As Chen and Goodman (1998) do. Where a count of counts is zero, or a discount comes out
+    at zero or below (small lists), nothing can be estimated and usual values are taken.
+    """
+    n = np.bincount(np.minimum(counts, 5), minlength=6).astype(np.float64)
+    if not n[1:5].all():
+        return np.array([0.0, *FALLBACK])
+    y = n[1] / (n[1] + 2 * n[2])
+    estimated = [k - (k + 1) * y * n[k + 1] / n[k] for k in (1, 2, 3)]
+    return np.array([0.0, *(estimated if min(estimated) > 0 else FALLBACK)])
+
+
+def _level(table: ContextTable) -> Level:
+    """The contexts of one length, without those that are longer only by padding."""
+    length, vocab_size, contexts = table.block_size, table.vocab_size, table.contexts
+    kept = ~_padded(contexts)
+    index = np.cumsum(kept) - 1
+    below = np.zeros(len(contexts), np.int64)
+    if length > 1:
+        endings = contexts[:, 1:]
+        first = np.concatenate([[True], (endings[1:] != endings[:-1]).any(axis=1)])
+        below = (np.cumsum(~_padded(endings[first])) - 1)[np.cumsum(first) - 1]
+    keys = below * vocab_size + contexts[:, 0] if length else below
+    in_kept = kept[table.pair_rows]
+    rows, counts = index[table.pair_rows[in_kept]], table.counts[in_kept]
+    sizes = np.diff(table.offsets)[kept]
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    taken = discounts(counts)[np.minimum(counts, 3)]
+    totals = np.add.reduceat(counts, offsets[:-1])
+    return Level(
+        keys[kept].astype(np.int64),
+        offsets,
+        rows * vocab_size + table.targets[in_kept],
+        (counts - taken) / totals[rows],
+        np.add.reduceat(taken, offsets[:-1]) / totals,
+    )
+
+
+def _starts_string(table: ContextTable) -> NDArray[np.bool_]:
+    """(C,) whether a context begins with the boundary: nothing can stand before it."""
+    if not table.block_size:
+        return np.zeros(len(table), np.bool_)
+    return np.asarray(table.contexts[:, 0] == BOUNDARY)
+
+
+def _padded(contexts: NDArray[np.unsignedinteger]) -> NDArray[np.bool_]:
+    """(C,) whether a context goes on beyond the boundary that its string starts with."""
+    if contexts.shape[1] < 2:
+        return np.zeros(len(contexts), np.bool_)
+    return np.asarray(contexts[:, 1] == BOUNDARY)
+
+
+def _interpolate(
+    level: Level, chosen: NDArray[np.int64], below: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Rows of the level below (B, V) -> rows of the contexts `chosen` (B,) of this one."""
+    p = level.left[chosen, None] * below
+    sizes = level.offsets[chosen + 1] - level.offsets[chosen]
+    skipped = np.cumsum(sizes) - sizes
+    pairs = np.repeat(level.offsets[chosen] - skipped, sizes) + np.arange(sizes.sum())
+    p[np.repeat(np.arange(len(chosen)), sizes), level.pairs[pairs] % p.shape[1]] += level.gains[
+        pairs
+    ]
+    return p
+
+
+def _find(keys: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Places of `wanted` in ascending `keys`, -1 where it is not there."""
+    places = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
+    return np.where(keys[places] == wanted, places, -1)
