@@ -45,6 +45,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 bench: $(VENV)/installed ## ours against the alternatives, in one run
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/lists.py
 	$(BIN)/python benchmarks/tables.py
 	$(BIN)/python benchmarks/generation.py --deep
 

@@ -4,9 +4,12 @@ import os
 from pathlib import Path
 from statistics import mean
 
-from nplm.config import DatasetConfig
+from nplm.config import DatasetConfig, override
 from nplm.corpus import dataset
 from nplm.corpus.dataset import Dataset
+from nplm.presets import preset
+from nplm.training.loop import Evaluated, Trainer
+from nplm.training.run import settle_order, tables_of
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("NPLM_SHARED_DATA", ROOT.parent / "shared" / "data"))
@@ -23,6 +26,17 @@ def names_file() -> Path:
 def names(config: DatasetConfig = LESSON) -> Dataset:
     path = names_file()
     return dataset.build(dataset.read_source(path.read_bytes(), path.name), config)
+
+
+def ours(data: Dataset, name: str, seed: int) -> list[Evaluated]:
+    """The evaluations of a preset's run."""
+    config = settle_order(override(preset(name), {"seed": seed}, ""), data)
+    trainer = Trainer(config, *tables_of(data, config.block_size))
+    return [event for event in trainer.run() if isinstance(event, Evaluated)]
+
+
+def best(events: list[Evaluated]) -> float:
+    return min(e.val_nats_per_symbol or 0.0 for e in events)
 
 
 def spread(values: list[float], digits: int = 4) -> str:

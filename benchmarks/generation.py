@@ -19,9 +19,10 @@ from common import names
 from torch.nn import functional as F
 
 import nplm
-from nplm.config import RunConfig, override, preset
+from nplm.config import RunConfig, override
 from nplm.corpus import dataset
 from nplm.corpus.evaluate import evaluate
+from nplm.presets import preset
 from nplm.runtime.session import OnnxModel, open_model
 from nplm.training import run
 from nplm.training.checkpoint import load_run
@@ -88,7 +89,8 @@ def model_of(config: RunConfig, scratch: Path) -> tuple[Path, NeuralLM]:
     list(run.train(scratch / config.preset, config, data, scratch / "data", force=True))
     opened = load_run(scratch / config.preset)
     export(opened, data, file, force=True)
-    return file, opened.network
+    assert isinstance(opened.module, NeuralLM)
+    return file, opened.module
 
 
 def generating(file: Path, network: NeuralLM, counts: list[int]) -> None:

@@ -1,32 +1,25 @@
 """Training from counts against the lesson's loop, in one run.
 
-python benchmarks/training.py [--seeds 5] [--plain-steps 200000] [--only classic|default]
+python benchmarks/training.py [--seeds 5] [--plain-steps 200000] [--only classic|default|best]
 """
 
 import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
 from statistics import mean
+from tempfile import TemporaryDirectory
 
 import torch
-from common import LEAK_FREE, LESSON, names, names_file, spread
+from common import LEAK_FREE, LESSON, best, names, names_file, ours, spread
 from plain import nats, train, windows
 
-from nplm.config import override, preset
+from nplm.corpus import dataset
 from nplm.corpus.dataset import Dataset
-from nplm.training.loop import Evaluated, Trainer
 
 LESSON_VAL = 2.1665  # where the lesson's 200,000 steps end
-
-
-def ours(data: Dataset, name: str, seed: int) -> list[Evaluated]:
-    """The evaluations of a preset's run."""
-    config = override(preset(name), {"seed": seed}, "")
-    block_size = config.model.block_size
-    trainer = Trainer(config, data.table("train", block_size), data.table("val", block_size))
-    return [event for event in trainer.run() if isinstance(event, Evaluated)]
-
-
-def best(events: list[Evaluated]) -> float:
-    return min(e.val_nats_per_symbol or 0.0 for e in events)
 
 
 def classic(data: Dataset, seeds: int, plain_steps: int) -> None:
@@ -54,19 +47,47 @@ def default(data: Dataset, seeds: int, split: str) -> None:
     print(f"after {spread(seconds, 1)} train_seconds")
 
 
+def whole_commands(data: Dataset, seeds: int, split: str) -> None:
+    """`nplm train --preset ngram` and `best` as whole processes, with test: for reporting only."""
+    with TemporaryDirectory() as scratch:
+        dataset.save(data, Path(scratch) / "data" / "names")
+        for name in ("ngram", "best"):
+            runs = seeds if name == "best" else 1
+            results = [whole_command(Path(scratch), name, seed) for seed in range(runs)]
+            val, test, seconds = map(list, zip(*results, strict=True))
+            print(f"{name}, split by {split}, {runs} seeds: val {spread(val)}, test", end=" ")
+            print(f"{spread(test)}, whole command {spread(seconds, 1)} s")
+
+
+def whole_command(scratch: Path, name: str, seed: int) -> tuple[float, float, float]:
+    """Val, test, and the seconds of the process that trained."""
+    nplm = [str(Path(sys.executable).with_name("nplm"))]
+    run = ["train", "data/names", "--preset", name, "--seed", str(seed), "--out", "run", "--force"]
+    started = time.perf_counter()
+    subprocess.run([*nplm, *run], cwd=scratch, check=True, capture_output=True)
+    seconds = time.perf_counter() - started
+    asked = [*nplm, "eval", "run", "--split", "val", "--split", "test", "--json"]
+    lines = subprocess.run(asked, cwd=scratch, check=True, capture_output=True).stdout.splitlines()
+    val, test = (json.loads(line)["nats_per_symbol"] for line in lines)
+    return val, test, seconds
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--plain-steps", type=int, default=200_000)
-    parser.add_argument("--only", choices=["classic", "default"])
+    parser.add_argument("--only", choices=["classic", "default", "best"])
     asked = parser.parse_args()
     torch.set_num_threads(1)
     print(f"{names_file().name}, one thread, val in nats per symbol: mean (lowest to highest)")
-    if asked.only != "default":
-        classic(names(LESSON), asked.seeds, asked.plain_steps)
-    if asked.only != "classic":
-        default(names(LESSON), asked.seeds, "line")
-        default(names(LEAK_FREE), asked.seeds, "string")
+    splits = {"line": names(LESSON), "string": names(LEAK_FREE)}
+    if asked.only in {None, "classic"}:
+        classic(splits["line"], asked.seeds, asked.plain_steps)
+    for split, data in splits.items():
+        if asked.only in {None, "default"}:
+            default(data, asked.seeds, split)
+        if asked.only in {None, "best"}:
+            whole_commands(data, asked.seeds, split)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from nplm.config import DatasetConfig, RunConfig, override, preset
+from nplm.config import DatasetConfig, RunConfig, override
 from nplm.corpus import dataset
 from nplm.corpus.dataset import Dataset
+from nplm.presets import preset
 
 HAS_TRAINING = importlib.util.find_spec("torch") is not None
 SHARED = Path(os.environ.get("NPLM_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -66,6 +67,8 @@ def tiny_config() -> RunConfig:
         "layer_norm": False,
         "dropout": 0.0,
         "weight_decay": 0.0,
+        "smoothing": 0.3,
+        "order": 3,
         "steps": 60,
         "batch_size": 64,
         "eval_every": 20,

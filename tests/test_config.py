@@ -8,16 +8,16 @@ import pytest
 
 from nplm.config import (
     MAX_SEED,
-    PRESETS,
     DatasetConfig,
+    MixtureConfig,
     ModelConfig,
     RunConfig,
     SamplingConfig,
     TrainConfig,
     override,
-    preset,
 )
 from nplm.errors import UsageError
+from nplm.presets import PRESETS, preset
 
 NAN, INF = float("nan"), float("inf")
 
@@ -41,8 +41,13 @@ REFUSED: list[tuple[type, str, list[Any]]] = [
     (TrainConfig, "schedule", ["steps", "none"]),
     (TrainConfig, "warmup", [-0.1, 1.1, NAN, "0", False]),
     (TrainConfig, "weight_decay", [-1e-9, NAN, INF, "0"]),
+    (TrainConfig, "smoothing", [-0.1, 1.01, NAN, INF, "0.4", True, None]),
     (TrainConfig, "eval_every", [-1, 0.5, "1", True]),
     (TrainConfig, "seed", [-1, MAX_SEED + 1, 0.0, False]),
+    (MixtureConfig, "networks", [-1, 0, 17, 1.0, "2", True, None]),
+    (MixtureConfig, "ngram", [1, 0, "true", None]),
+    (MixtureConfig, "order", [-1, 1, 66, 6.0, "6", True, None]),
+    (MixtureConfig, "ngram_weight", [-0.1, 1.01, 1.5, 0.5, NAN, INF, "EM", "0.5", True, None]),
     (SamplingConfig, "temperature", [-0.1, NAN, INF, "1", True]),
     (SamplingConfig, "top_k", [0, -1, 1.0, "3", True]),
     (SamplingConfig, "top_p", [0, 0.0, -0.5, 1.01, NAN, "1", True]),
@@ -62,7 +67,12 @@ ALLOWED: list[tuple[type, str, list[Any]]] = [
     (TrainConfig, "schedule", ["constant", "step", "linear", "cosine"]),
     (TrainConfig, "warmup", [0, 1, 1.0]),
     (TrainConfig, "learning_rate", [1e-9, 1]),
+    (TrainConfig, "smoothing", [0, 0.0, 0.4, 1]),
     (TrainConfig, "seed", [0, MAX_SEED]),
+    (MixtureConfig, "networks", [1, 16]),
+    (MixtureConfig, "ngram", [True, False]),
+    (MixtureConfig, "order", [0, 2, 65]),
+    (MixtureConfig, "ngram_weight", ["em"]),
     (SamplingConfig, "temperature", [0, 0.0, 5]),
     (SamplingConfig, "top_k", [None, 1, 10**6]),
     (SamplingConfig, "top_p", [1, 1e-9]),
@@ -89,7 +99,9 @@ def test_the_bounds_themselves_are_allowed(settings: type, key: str, value: Any)
     assert getattr(settings(**{key: value}), key) == value
 
 
-@pytest.mark.parametrize("settings", [DatasetConfig, ModelConfig, TrainConfig, SamplingConfig])
+@pytest.mark.parametrize(
+    "settings", [DatasetConfig, ModelConfig, TrainConfig, MixtureConfig, SamplingConfig]
+)
 def test_settings_are_frozen(settings: type) -> None:
     config = settings()
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -99,6 +111,47 @@ def test_settings_are_frozen(settings: type) -> None:
 def test_a_full_batch_is_of_contexts() -> None:
     with pytest.raises(UsageError, match="batch_size is full, draw is positions"):
         TrainConfig(draw="positions", batch_size="full")
+
+
+def test_a_position_has_nothing_to_smooth() -> None:
+    with pytest.raises(UsageError, match=r"smoothing is 0\.4, draw is positions"):
+        TrainConfig(draw="positions")
+    assert TrainConfig(draw="positions", smoothing=0).smoothing == 0
+
+
+def test_a_model_has_some_part() -> None:
+    with pytest.raises(UsageError, match="networks is 0 and there is no n-gram"):
+        MixtureConfig(networks=0)
+    assert MixtureConfig(networks=0, ngram=True).networks == 0
+
+
+def test_the_n_gram_has_a_weight_only_beside_networks() -> None:
+    assert MixtureConfig(ngram=True, ngram_weight=0.5).ngram_weight == 0.5
+    for alone in ({"networks": 0, "ngram": True}, {"networks": 2}):
+        with pytest.raises(
+            UsageError, match=r"ngram_weight is .* beside networks; .*--preset best"
+        ):
+            MixtureConfig(**alone, ngram_weight=0.5)
+
+
+@pytest.mark.parametrize(
+    ("mixture", "smoothing", "steps", "uses_ngram", "block_size"),
+    [
+        (MixtureConfig(), 0.0, 50, False, 6),
+        (MixtureConfig(order=9), 0.4, 50, True, 6),  # in the targets: the network sees no further
+        (MixtureConfig(networks=0, ngram=True, order=4), 0.4, 0, True, 3),
+        (MixtureConfig(networks=2, ngram=True, order=4), 0.0, 50, True, 6),
+        (MixtureConfig(networks=2, ngram=True, order=9), 0.0, 50, True, 8),
+        (MixtureConfig(networks=2), 0.0, 50, False, 6),
+    ],
+)
+def test_what_the_parts_come_to(
+    mixture: MixtureConfig, smoothing: float, steps: int, uses_ngram: bool, block_size: int
+) -> None:
+    train = TrainConfig(steps=50, smoothing=smoothing)
+    config = RunConfig("x", ModelConfig(block_size=6), train, mixture)
+    assert (config.steps, config.uses_ngram) == (steps, uses_ngram)
+    assert config.block_size == block_size
 
 
 @pytest.mark.parametrize(
@@ -173,6 +226,15 @@ def test_the_default_preset_is_the_defaults() -> None:
     assert preset("default") == RunConfig()
 
 
+def test_the_presets_of_the_n_gram() -> None:
+    alone, best = preset("ngram"), preset("best")
+    assert (alone.steps, alone.mixture) == (0, MixtureConfig(networks=0, ngram=True))
+    assert best.mixture == MixtureConfig(networks=2, ngram=True)
+    assert (best.train.smoothing, preset("default").train.smoothing) == (0, 0.4)
+    for name in ("classic", "notebook"):
+        assert not preset(name).uses_ngram
+
+
 def test_an_unknown_preset_suggests_the_near_one() -> None:
     with pytest.raises(UsageError, match="no preset 'notebok'; choose notebook"):
         preset("notebok")
@@ -185,8 +247,8 @@ def test_a_preset_that_is_near_nothing_gets_the_whole_list() -> None:
 
 
 def test_flat_and_nested_keys_mean_the_same() -> None:
-    flat_keys = {"hidden_size": 7, "steps": 9}
-    nested = {"model": {"hidden_size": 7}, "train": {"steps": 9}}
+    flat_keys = {"hidden_size": 7, "steps": 9, "order": 4}
+    nested = {"model": {"hidden_size": 7}, "train": {"steps": 9}, "mixture": {"order": 4}}
     assert override(RunConfig(), flat_keys, "") == override(RunConfig(), nested, "")
 
 
@@ -219,6 +281,7 @@ def test_flags_win_over_the_file_and_the_file_over_the_preset() -> None:
         ({"lerning_rate": 1}, "f.toml: unknown setting 'lerning_rate'", "learning_rate"),
         ({"model": {"blocksize": 1}}, "f.toml: unknown setting 'model.blocksize'", "block_size"),
         ({"train": {"step": 1}}, "f.toml: unknown setting 'train.step'", "steps"),
+        ({"mixture": {"oder": 1}}, "f.toml: unknown setting 'mixture.oder'", "order"),
     ],
 )
 def test_an_unknown_key_suggests_the_near_one(
@@ -236,6 +299,7 @@ def test_an_unknown_key_suggests_the_near_one(
         {"zzzz": 1},
         {"model": {"steps": 1}},
         {"train": {"hidden_size": 1}},
+        {"mixture": {"smoothing": 0}},
         {"model": 3},
         {"train": []},
         {"dataset": {"seed": 1}},

@@ -11,7 +11,7 @@ import pytest
 import nplm
 
 SOURCE = Path(nplm.__file__).parent
-GROUND = {"errors", "config", "files", "vocab", "textids", "stepmodel"}
+GROUND = {"errors", "config", "files", "vocab", "textids", "stepmodel", "presets"}
 ALLOWED = {
     "ground": {"ground"},
     "corpus": {"ground", "corpus"},

@@ -1,6 +1,7 @@
-"""Settings: frozen, validated, with their defaults and the presets. Unknown keys are refused.
+"""Settings: frozen, validated, with their defaults. Unknown keys are refused.
 
-A run's settings are a preset, overridden by a configuration file, overridden by flags.
+A run's settings are a preset (`nplm.presets`), overridden by a configuration file, overridden by
+flags.
 """
 
 import math
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 MAX_BLOCK_SIZE = 64
 MAX_SEED = 2**64 - 1
+MAX_NETWORKS = 16
 MAX_SIZE = 1 << 20  # of anything that arrays are allocated for
 
 
@@ -107,7 +109,7 @@ class ModelConfig:
     layers: int = 2
     activation: str = "gelu"
     layer_norm: bool = True
-    dropout: float = 0.2
+    dropout: float = 0.1
     init: str = "scaled"
 
     def __post_init__(self) -> None:
@@ -132,23 +134,28 @@ class TrainConfig:
         batch_size: draws per step, or "full" for all contexts weighted by their counts.
         schedule: of the learning rate; "step" divides it by ten at half time.
         warmup: share of the steps over which the rate rises from zero.
+        smoothing: a, where the network trains on (1 - a) p(.|c) + a p_ngram(.|c); the n-gram is of
+            order `MixtureConfig.order`, but sees no more than the network does.
         eval_every: steps between exact evaluations; 0 means a tenth of the steps.
     """
 
     draw: str = "contexts"
-    steps: int = 4500
+    steps: int = 3500
     batch_size: int | str = 512
     optimizer: str = "adamw"
     learning_rate: float = 0.005
     schedule: str = "linear"
     warmup: float = 0.0
     weight_decay: float = 0.5
+    smoothing: float = 0.4
     eval_every: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
         _choice("draw", self.draw, ("contexts", "positions"))
         _integer("steps", self.steps, 1)
+        if isinstance(self.batch_size, str) and self.batch_size != "full":
+            raise UsageError(f"batch_size is {self.batch_size!r}", "give a whole number or full")
         if self.batch_size != "full":
             _integer("batch_size", self.batch_size, 1, MAX_SIZE)
         elif self.draw == "positions":
@@ -158,6 +165,12 @@ class TrainConfig:
         _choice("schedule", self.schedule, ("constant", "step", "linear", "cosine"))
         _number("warmup", self.warmup, 0.0, 1.0)
         _number("weight_decay", self.weight_decay, 0.0)
+        _number("smoothing", self.smoothing, 0.0, 1.0)
+        if self.smoothing and self.draw == "positions":
+            raise UsageError(
+                f"smoothing is {self.smoothing:g}, draw is positions",
+                "a position has one symbol to learn; smoothing needs draw contexts, or 0",
+            )
         _integer("eval_every", self.eval_every, 0)
         _integer("seed", self.seed, 0, MAX_SEED)
 
@@ -168,12 +181,64 @@ class TrainConfig:
 
 
 @dataclass(frozen=True)
+class MixtureConfig:
+    """What the model is a mixture of: networks, an n-gram, or both (Bengio et al. 2003, 4.2).
+
+    Attributes:
+        networks: how many, alike but for their random start and dropout.
+        ngram: whether an n-gram is a part.
+        order: of the n-gram, as a part and in smoothed targets; 0: chosen on val, from 2 to 8 (6
+            where there is none), and never larger than the strings.
+        ngram_weight: the n-gram's share of the mixture; "em": learnt on val, as the networks' are.
+    """
+
+    networks: int = 1
+    ngram: bool = False
+    order: int = 0
+    ngram_weight: float | str = "em"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.ngram, bool):
+            raise UsageError(f"ngram is {self.ngram!r}", "give true or false")
+        _integer("networks", self.networks, 0, MAX_NETWORKS)
+        if not self.networks and not self.ngram:
+            raise UsageError("networks is 0 and there is no n-gram", "give at least 1")
+        _integer("order", self.order, 0, MAX_BLOCK_SIZE + 1)
+        if self.order == 1:
+            raise UsageError("order is 1", "give at least 2: one symbol of context")
+        if self.ngram_weight != "em":
+            _number("ngram_weight", self.ngram_weight, 0.0, 1.0)
+            if not self.ngram or not self.networks:
+                raise UsageError(
+                    "ngram_weight is the n-gram's share beside networks",
+                    "give it with --preset best",
+                )
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """All settings of one training run."""
 
     preset: str = "default"
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    mixture: MixtureConfig = field(default_factory=MixtureConfig)
+
+    @property
+    def steps(self) -> int:
+        """Training steps; an n-gram alone takes none."""
+        return self.train.steps if self.mixture.networks else 0
+
+    @property
+    def uses_ngram(self) -> bool:
+        """Whether an n-gram is part of the model or of its targets."""
+        return self.mixture.ngram or self.train.smoothing > 0
+
+    @property
+    def block_size(self) -> int:
+        """Symbols of context of the whole model, once the order is settled."""
+        network = self.model.block_size if self.mixture.networks else 0
+        return max(network, self.mixture.order - 1 if self.mixture.ngram else 0)
 
     def as_tables(self) -> dict[str, Any]:
         """Nested plain values, as a TOML file would hold them."""
@@ -213,55 +278,8 @@ class SamplingConfig:
         _integer("--max-length", self.max_length, 1, MAX_SIZE)
 
 
-LESSON_NETWORK = ModelConfig(
-    block_size=3,
-    embedding_size=10,
-    hidden_size=200,
-    layers=1,
-    activation="tanh",
-    layer_norm=False,
-    dropout=0.0,
-)
-
-PRESETS: Mapping[str, RunConfig] = {
-    "default": RunConfig(),
-    "notebook": RunConfig(
-        "notebook",
-        replace(LESSON_NETWORK, init="normal"),
-        TrainConfig(
-            draw="positions",
-            steps=20_000,
-            batch_size=32,
-            optimizer="sgd",
-            learning_rate=0.1,
-            schedule="step",
-            weight_decay=0.0,
-            eval_every=1000,
-        ),
-    ),
-    "classic": RunConfig(
-        "classic",
-        LESSON_NETWORK,
-        TrainConfig(
-            steps=1000, batch_size=768, learning_rate=0.03, weight_decay=0.01, eval_every=10
-        ),
-    ),
-}
-
-
-def preset(name: object) -> RunConfig:
-    """The settings of a preset.
-
-    Raises:
-        UsageError: there is none of that name.
-    """
-    if not isinstance(name, str) or name not in PRESETS:
-        raise UsageError(f"there is no preset {name!r}", f"choose {_near(str(name), PRESETS)}")
-    return PRESETS[name]
-
-
 def override(config: RunConfig, values: Mapping[str, Any], where: str) -> RunConfig:
-    """`config` with flat or nested (`model`, `train`) settings replaced.
+    """`config` with flat or nested (`model`, `train`, `mixture`) settings replaced.
 
     Args:
         values: setting names to values, or the tables of a configuration file.
@@ -270,8 +288,9 @@ def override(config: RunConfig, values: Mapping[str, Any], where: str) -> RunCon
     Raises:
         UsageError: an unknown key (the nearest one is suggested) or a value out of bounds.
     """
-    sections = {"model": _names(ModelConfig), "train": _names(TrainConfig)}
-    changed: dict[str, dict[str, Any]] = {"model": {}, "train": {}}
+    parts = {"model": ModelConfig, "train": TrainConfig, "mixture": MixtureConfig}
+    sections = {name: _names(part) for name, part in parts.items()}
+    changed: dict[str, dict[str, Any]] = {name: {} for name in parts}
     for key, value in values.items():
         if key in sections and isinstance(value, Mapping):
             for name, inner in value.items():
@@ -281,18 +300,23 @@ def override(config: RunConfig, values: Mapping[str, Any], where: str) -> RunCon
             continue
         section = next((s for s, names in sections.items() if key in names), None)
         if section is None:
-            raise _unknown(key, key, [*sections, *sections["model"], *sections["train"]], where)
+            known = [*sections, *(name for names in sections.values() for name in names)]
+            raise _unknown(key, key, known, where)
         changed[section][key] = value
+    if changed["train"].get("draw") == "positions":  # one symbol each: nothing to smooth
+        changed["train"].setdefault("smoothing", 0.0)
     try:
-        return replace(
-            config,
-            model=replace(config.model, **changed["model"]),
-            train=replace(config.train, **changed["train"]),
-        )
+        resolved = {name: replace(getattr(config, name), **new) for name, new in changed.items()}
+        return replace(config, **resolved)
     except UsageError as error:
         raise UsageError(
             f"{where}: {error.problem}" if where else error.problem, error.cure
         ) from None
+
+
+def shown(value: object) -> str:
+    """A setting's value as short as it can be typed: 1 for 1.0, and all digits that count."""
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
 def _names(settings: type) -> list[str]:
@@ -300,9 +324,10 @@ def _names(settings: type) -> list[str]:
 
 
 def _unknown(shown: str, name: str, known: list[str], where: str) -> UsageError:
-    return UsageError(f"{where}: unknown setting {shown!r}", f"did you mean {_near(name, known)}?")
+    return UsageError(f"{where}: unknown setting {shown!r}", f"did you mean {near(name, known)}?")
 
 
-def _near(name: str, known: Mapping[str, Any] | list[str]) -> str:
+def near(name: str, known: Mapping[str, Any] | list[str]) -> str:
+    """The known name most like `name`, or all of them."""
     close = get_close_matches(name, list(known), n=1)
     return close[0] if close else ", ".join(known)

@@ -15,8 +15,9 @@ pytestmark = pytest.mark.usefixtures("home")
 MODEL = "exports/names.onnx"
 KEYS = {
     *("split", "nats_per_symbol", "bits_per_symbol", "perplexity", "symbols", "strings"),
-    "baselines",
+    *("parts", "baselines", "ngram_order"),
 }
+BASELINES = ["uniform", "unigram", "bigram", "bigram_whole_list", "ngram"]
 
 
 def results(done: "Result") -> dict[str, Any]:
@@ -35,6 +36,10 @@ def test_json_of_a_model_file(nplm: "Nplm") -> None:
     baselines = found["baselines"]
     assert baselines["uniform"] == pytest.approx(math.log(27))
     assert baselines["uniform"] > baselines["unigram"] > found["nats_per_symbol"]
+    assert list(baselines) == BASELINES
+    assert baselines["bigram_whole_list"] < baselines["bigram"]
+    assert baselines["ngram"] < baselines["bigram"]
+    assert (found["parts"], found["ngram_order"] >= 2) == ({}, True)
 
 
 def test_splits_may_be_repeated(nplm: "Nplm") -> None:
@@ -122,6 +127,42 @@ class TestRun:
         logged = (trained / "checkpoints" / "names" / "metrics.jsonl").read_text(encoding="utf-8")
         best = min(json.loads(line)["val_nats_per_symbol"] for line in logged.splitlines())
         assert done.json["nats_per_symbol"] == pytest.approx(best, abs=1e-6)
+
+    def test_a_mixture_beside_its_parts_and_baselines(self, nplm: "Nplm") -> None:
+        assert nplm.train("--preset", "best", "--out", "run").code == 0
+        found = nplm.ok("eval", "run", "--json").json
+        assert list(found["parts"]) == ["n-gram", "network 1", "network 2"]
+        assert found["nats_per_symbol"] < min(found["parts"].values())
+        assert found["parts"]["n-gram"] == pytest.approx(found["baselines"]["ngram"], abs=1e-3)
+        labels = [
+            *("uniform", "unigram", "bigram", "bigram of the whole list, on itself"),
+            f"best n-gram ({found['ngram_order']}-gram, Kneser-Ney)",
+            *("its n-gram", "its network 1", "its network 2", "this mixture"),
+        ]
+        values = [*found["baselines"].values(), *found["parts"].values(), found["nats_per_symbol"]]
+        cells = [line.split("\u2502") for line in nplm.ok("eval", "run").out.decode().splitlines()]
+        shown = [(row[1].strip(), row[2].strip()) for row in cells if len(row) == 4]
+        assert shown == [(a, f"{b:.4f}") for a, b in zip(labels, values, strict=True)]
+
+    def test_a_network_has_no_parts(self, nplm: "Nplm", trained: Path) -> None:
+        assert nplm.ok("eval", "checkpoints/names", "--json").json["parts"] == {}
+        assert "this network" in nplm.ok("eval", "checkpoints/names").out.decode()
+
+    def test_an_n_gram_is_the_best_baseline(self, nplm: "Nplm") -> None:
+        assert nplm.train("--preset", "ngram", "--out", "run").code == 0
+        splits = ("--split", "train", "--split", "val", "--split", "test")
+        for item in results(nplm.ok("eval", "run", *splits, "--json")).values():
+            assert item["nats_per_symbol"] == pytest.approx(item["baselines"]["ngram"], abs=1e-3)
+            assert item["parts"] == {}
+
+    @pytest.mark.parametrize("place", [0, 8, 60, 500, -1])
+    def test_one_changed_byte_of_the_n_gram(self, nplm: "Nplm", home: Path, place: int) -> None:
+        assert nplm.train("--preset", "ngram", "--order", "2", "--out", "run").code == 0
+        path = home / "run" / "ngram.safetensors"
+        content = bytearray(path.read_bytes())
+        content[place] ^= 1
+        path.write_bytes(content)
+        nplm.refuses(3, "eval", "run", says=("run/ngram.safetensors",))
 
     def test_run_and_export_agree(self, nplm: "Nplm", trained: Path, model_file: Path) -> None:
         shutil.copyfile(model_file, trained / MODEL)  # the export of this very run

@@ -29,7 +29,7 @@ def test_the_five_commands_run_in_order(nplm: "Nplm", names_file: Path) -> None:
     (nplm.cwd / "data" / "names.txt").write_bytes(names_file.read_bytes())
     assert nplm.ok("dataset", "build").out == b""
     assert nplm.ok("train", *nplm.tiny).out == b""
-    assert "this model" in nplm.ok("eval", "--split", "val").out.decode()
+    assert "this network" in nplm.ok("eval", "--split", "val").out.decode()
     assert nplm.ok("export", "onnx").out == b""
     generated = nplm.ok("generate", "--runtime", "onnx")
     assert len(generated.lines) == 20

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nplm.config import PRESETS
+from nplm.presets import PRESETS
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Nplm
@@ -170,8 +170,8 @@ def test_no_data(nplm: "Nplm", home: Path) -> None:
         (("--activation", "sigmoid"), ("'sigmoid'", "tanh, relu, gelu")),
         (("--dropout", "1"), ("dropout is 1",)),
         (("--batch-size", "0"), ("batch_size is 0",)),
-        (("--batch-size", "-5"), ("--batch-size is '-5'", "full")),
-        (("--batch-size", "all"), ("--batch-size is 'all'", "full")),
+        (("--batch-size", "-5"), ("batch_size is -5",)),
+        (("--batch-size", "all"), ("batch_size is 'all'", "full")),
         (("--optimizer", "adam"), ("'adam'", "sgd, adamw")),
         (("--schedule", "exponential"), ("'exponential'", "constant, step, linear, cosine")),
         (("--learning-rate", "0"), ("learning_rate is 0",)),
@@ -182,6 +182,16 @@ def test_no_data(nplm: "Nplm", home: Path) -> None:
         (("--seed", "-1"), ("seed is -1",)),
         (("--seed", str(2**64)), ("seed is 1844",)),
         (("--preset", "notebook", "--batch-size", "full"), ("full", "positions")),
+        (("--preset", "notebook", "--smoothing", "0.4"), ("smoothing is 0.4", "positions")),
+        (("--smoothing", "-0.1"), ("smoothing is -0.1",)),
+        (("--networks", "0"), ("networks is 0", "no n-gram")),
+        (("--networks", "17"), ("networks is 17", "between 0 and 16")),
+        (("--order", "1"), ("order is 1", "at least 2")),
+        (("--order", "66"), ("order is 66", "between 0 and 65")),
+        (("--ngram-weight", "1.5"), ("ngram_weight is 1.5", "between 0 and 1")),
+        (("--preset", "best", "--ngram-weight", "1.5"), ("ngram_weight is 1.5",)),
+        (("--ngram-weight", "0.5"), ("ngram_weight", "--preset best")),
+        (("--preset", "ngram", "--ngram-weight", "0.5"), ("ngram_weight", "--preset best")),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else value,
 )
@@ -329,3 +339,92 @@ def test_sizes_beyond_memory_are_refused_in_one_line(
     assert done.code != 0
     assert done.err.splitlines()[-1].startswith("nplm: ")
     assert not (home / RUN).exists()
+
+
+def test_an_n_gram_needs_no_steps(nplm: "Nplm", home: Path) -> None:
+    done = nplm.train("--preset", "ngram", "--order", "4")
+    assert (done.code, done.out) == (0, b"")
+    _, started, scores, place, *samples, _ = done.err.splitlines()
+    assert started.startswith("an n-gram of ")
+    assert started.endswith(" distinct contexts, on cpu")
+    assert "val " in scores
+    assert place == f"run: {RUN}"
+    assert len(samples) == 10
+    names = {path.name for path in (home / RUN).iterdir() if path.name[0] != "."}
+    assert names == FILES | {"ngram.safetensors"}
+    assert settings(home / RUN)["mixture"]["order"] == 4
+    assert nplm.ok("train", "--resume").code == 0
+
+
+def test_a_mixture_says_what_its_parts_weigh(nplm: "Nplm", home: Path) -> None:
+    options = ("--networks", "3", "--order", "4", "--ngram-weight", "0.4", "--smoothing", "0.2")
+    done = nplm.train("--preset", "best", *options)
+    assert done.code == 0, done.err
+    assert " parameters and an n-gram of " in done.err.splitlines()[1]
+    weights = "mixture: n-gram 0.400, network 1 0.200, network 2 0.200, network 3 0.200"
+    assert weights in done.err.splitlines()
+    used = settings(home / RUN)
+    assert used["mixture"] == {"networks": 3, "ngram": True, "order": 4, "ngram_weight": 0.4}
+    assert used["train"]["smoothing"] == 0.2
+
+
+def test_the_settings_of_an_n_gram_can_be_used_again(nplm: "Nplm", home: Path) -> None:
+    assert nplm.train("--preset", "ngram", "--out", "a").code == 0
+    nplm.ok("train", "--config", "a/config.toml", "--out", "b", "--device", "cpu")
+    assert settings(home / "b") == settings(home / "a")
+    assert settings(home / "a")["mixture"]["order"] >= 2  # settled, not 0
+
+
+@pytest.mark.parametrize("preset", ["default", "ngram", "best"])
+def test_an_order_larger_than_any_string(nplm: "Nplm", preset: str) -> None:
+    says = ("order 40 is larger than any string", "--order")
+    nplm.refuses(3, "train", "--preset", preset, "--order", "40", says=says)
+
+
+@pytest.mark.parametrize("preset", ["ngram", "best"])
+def test_from_training_to_scores(nplm: "Nplm", home: Path, preset: str) -> None:
+    from nplm.corpus.dataset import load
+
+    model = "exports/mine.onnx"
+    assert nplm.train("--preset", preset, "--order", "5").code == 0
+    assert "1,000 strings equal" in nplm.ok("export", "onnx", RUN, "--out", model).err
+    generated = nplm.ok("generate", model, "-n", "50").lines
+    assert generated == nplm.ok("generate", RUN, "--runtime", "torch", "-n", "50").lines
+    run, file = (
+        nplm.ok("eval", target, "--split", "test", "--json").json for target in (RUN, model)
+    )
+    assert file["nats_per_symbol"] == pytest.approx(run["nats_per_symbol"], abs=1e-6)
+    assert file["baselines"] == run["baselines"]
+    kind = {"ngram": "this n-gram", "best": "this mixture"}[preset]
+    for target in (RUN, model):
+        assert kind in nplm.ok("eval", target).out.decode()
+    strings = load(home / "data" / "names").lines("test").encode()
+    scored = nplm.ok("score", model, "-", "--format", "jsonl", stdin=strings).lines
+    total = sum(json.loads(line)["nats"] for line in scored)
+    assert total == pytest.approx(file["nats_per_symbol"] * file["symbols"], rel=1e-6)
+
+
+@pytest.mark.parametrize("preset", ["default", "ngram", "best"])
+@pytest.mark.parametrize(
+    ("strings", "options"),
+    [
+        (b"anna\n", ("--split", "1,0,0")),
+        (b"anna\n" * 10, ("--split-by", "line")),
+        (b"a\nb\nc\n" * 10, ("--split", "1,0,0")),
+        (b"a\nb\nc\n" * 10, ("--split-by", "line")),
+    ],
+    ids=["one string", "identical", "length one without val", "length one"],
+)
+def test_lists_that_hardly_are_any(
+    nplm: "Nplm", strings: bytes, options: tuple[str, ...], preset: str
+) -> None:
+    nplm.ok("dataset", "build", "-", *options, "--out", "odd", stdin=strings)
+    done = nplm.train("odd", "--preset", preset)
+    assert done.code == 0, done.err
+    nplm.ok("train", "odd", "--resume")
+    run = "checkpoints/odd"
+    found = nplm.ok("eval", run, "--split", "train", "--json").json
+    assert 0 < found["nats_per_symbol"] < found["baselines"]["uniform"]
+    generated = nplm.ok("generate", run, "--runtime", "torch", "-n", "20").lines
+    assert set("".join(generated)) <= set(strings.decode())
+    assert len(generated) == 20

@@ -1,7 +1,6 @@
-"""Exact evaluation and the baselines, against one position at a time in float64."""
+"""Exact evaluation against one position at a time in float64."""
 
 import math
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from nplm.corpus.contexts import count_contexts
 from nplm.corpus.dataset import Dataset
-from nplm.corpus.evaluate import Nats, baselines, evaluate
+from nplm.corpus.evaluate import Nats, evaluate, pair_log_probabilities
 
 Strings = list[list[int]]
 STRINGS = st.lists(st.lists(st.integers(1, 4), max_size=5), min_size=1, max_size=8)
@@ -143,43 +142,24 @@ def test_a_hopeless_model_has_a_finite_perplexity() -> None:
     assert math.isfinite(Nats(total=1e6, symbols=1).perplexity)
 
 
-def naive_baseline(train: Strings, split: Strings, block_size: int) -> float:
-    """Add-one counting over the last `block_size` symbols, one position at a time."""
-    pairs = Counter((tuple(c), s) for c, s in positions(train, block_size))
-    totals = Counter(tuple(c) for c, _ in positions(train, block_size))
-    tested = positions(split, block_size)
-    logs = [math.log((pairs[tuple(c), s] + 1) / (totals[tuple(c)] + 5)) for c, s in tested]
-    return -math.fsum(logs) / len(tested)
+@given(STRINGS, st.integers(1, 4), st.integers(0, 3))
+def test_pairs_of_a_table_wider_than_the_model(
+    strings: Strings, block_size: int, wider: int
+) -> None:
+    model = Fake(block_size, 5)
+    table = count_contexts(stream_of(strings), block_size + wider, 5)
+    found = pair_log_probabilities(model, table)
+    contexts = table.contexts[table.pair_rows][:, wider:].astype(np.int64)
+    logits = model(contexts).astype(np.float64)
+    expected = logits[np.arange(len(logits)), table.targets] - np.log(np.exp(logits).sum(axis=1))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    assert -(table.counts @ found) == pytest.approx(naive_nats(model, strings), rel=1e-12)
 
 
-@given(STRINGS, STRINGS, st.integers(1, 4))
-def test_baselines_are_naive_counting(train: Strings, split: Strings, block_size: int) -> None:
-    tables = (count_contexts(stream_of(s), block_size, 5) for s in (train, split))
-    assert baselines(*tables) == pytest.approx(
-        {
-            "uniform": math.log(5),
-            "unigram": naive_baseline(train, split, 0),
-            "bigram": naive_baseline(train, split, 1),
-        }
-    )
-
-
-def test_baselines_of_tables_of_different_block_sizes() -> None:
-    train, split = [[1, 2], [3]], [[1], [4, 4]]
-    found = baselines(
-        count_contexts(stream_of(train), 3, 5), count_contexts(stream_of(split), 1, 5)
-    )
-    assert found["bigram"] == pytest.approx(naive_baseline(train, split, 1))
-
-
-def test_baselines_by_hand() -> None:
-    # train "a": counts a 1, end 1, each plus one of 2 + 2; "a" then end: 2/3 and 2/3 as a bigram
-    table = count_contexts(stream_of([[1]]), 1, 2)
-    assert baselines(table, table) == pytest.approx(
-        {"uniform": math.log(2), "unigram": math.log(2), "bigram": math.log(3 / 2)}
-    )
-
-
-def test_on_names_every_baseline_beats_the_one_before(small: Dataset) -> None:
-    found = baselines(small.table("train", 3), small.table("val", 3))
-    assert found["bigram"] < found["unigram"] < found["uniform"]
+def test_pairs_are_exact_across_several_calls_of_the_model() -> None:
+    random = np.random.default_rng(1)
+    strings = [random.integers(1, 40, n).tolist() for n in random.integers(0, 12, 1500)]
+    table, model = count_contexts(stream_of(strings), 4, 40), Fake(3, 40)
+    assert len(table) > 4096
+    total = evaluate(model, table.shorten(3)).total
+    assert evaluate(model, table).total == pytest.approx(total, rel=1e-12)

@@ -9,14 +9,15 @@ Block size 3, embedding 4, hidden 16, 300 steps on every 20th of the built-in na
 import tempfile
 from pathlib import Path
 
-from nplm.config import DatasetConfig, override, preset
+from nplm.config import DatasetConfig, override
 from nplm.corpus import dataset
+from nplm.presets import preset
 from nplm.training import run
 from nplm.training.checkpoint import load_run
 from nplm.training.export import export
 
 HERE = Path(__file__).parent
-SETTINGS = {"block_size": 3, "embedding_size": 4, "hidden_size": 16, "steps": 300}  # else default
+SETTINGS = {"block_size": 3, "embedding_size": 4, "hidden_size": 16, "steps": 300, "smoothing": 0.0}
 
 
 def main() -> None:

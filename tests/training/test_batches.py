@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from nplm.config import ModelConfig, TrainConfig
 from nplm.corpus.contexts import ContextTable, count_contexts
 from nplm.corpus.dataset import Dataset
+from nplm.corpus.ngram import fit
 from nplm.training.batches import (
     ContextSampler,
     FullSampler,
@@ -43,7 +44,7 @@ def test_loss_and_gradient_equal_the_plain_ones(small: Dataset, table: ContextTa
     network = NeuralLM(ModelConfig(BLOCK_SIZE, 5, 12, dropout=0.0), len(small.vocab)).double()
     contexts, symbols = windows(small.streams["train"])
     plain = F.cross_entropy(network(torch.from_numpy(contexts)), torch.from_numpy(symbols))
-    batch = FullSampler(table).batch(0)
+    batch = FullSampler(table, Targets(table)).batch(0)
     weights = torch.from_numpy(table.totals / table.symbols)
     targets = torch.zeros(len(table), len(small.vocab), dtype=torch.float64)
     targets[table.pair_rows, table.targets.astype(np.int64)] = torch.from_numpy(
@@ -66,7 +67,7 @@ def test_loss_and_gradient_equal_the_plain_ones(small: Dataset, table: ContextTa
 def test_a_systematic_draw_is_exact_to_one(
     table: ContextTable, size: int, seed: int, step: int
 ) -> None:
-    rows, repeats = ContextSampler(table, size, seed).draw(step)
+    rows, repeats = ContextSampler(table, size, seed, Targets(table)).draw(step)
     assert repeats.sum() == size
     drawn = np.zeros(len(table))
     drawn[rows] = repeats
@@ -76,7 +77,7 @@ def test_a_systematic_draw_is_exact_to_one(
 def test_the_draw_is_unbiased(table: ContextTable) -> None:
     """Over many steps each context is drawn in proportion to its count."""
     size, steps = 64, 4000
-    sampler = ContextSampler(table, size, seed=1)
+    sampler = ContextSampler(table, size, 1, Targets(table))
     drawn = np.zeros(len(table))
     for step in range(steps):
         rows, repeats = sampler.draw(step)
@@ -88,8 +89,8 @@ def test_the_draw_is_unbiased(table: ContextTable) -> None:
 def test_the_expected_batch_loss_is_the_full_loss(small: Dataset, table: ContextTable) -> None:
     torch.manual_seed(0)
     network = NeuralLM(ModelConfig(BLOCK_SIZE, 5, 12, dropout=0.0), len(small.vocab))
-    full = FullSampler(table).batch(0)
-    sampler = ContextSampler(table, 256, seed=2)
+    full = FullSampler(table, Targets(table)).batch(0)
+    sampler = ContextSampler(table, 256, 2, Targets(table))
     with torch.no_grad():
         truth = full.loss(network(full.contexts)).item()
         batches = [sampler.batch(step) for step in range(500)]
@@ -107,7 +108,7 @@ def test_positions_are_drawn_in_proportion_to_counts(table: ContextTable) -> Non
 
 def test_batches_are_functions_of_seed_and_step(table: ContextTable) -> None:
     for draw in ("contexts", "positions"):
-        config = TrainConfig(draw=draw, batch_size=50, seed=4)
+        config = TrainConfig(draw=draw, batch_size=50, smoothing=0.0, seed=4)
         one, two = make_sampler(config, table), make_sampler(config, table)
         two.batch(1)
         assert torch.equal(one.batch(7).contexts, two.batch(7).contexts)
@@ -124,7 +125,35 @@ def test_targets_are_the_same_dense_and_on_demand(
     np.testing.assert_allclose(distributions(table, rows).sum(axis=1), 1, rtol=1e-6)
 
 
+@pytest.mark.parametrize("order", [2, 4])  # shorter contexts than the table's, and as long
+@pytest.mark.parametrize("smoothing", [0.0, 0.4, 1.0])
+def test_smoothed_targets_are_the_weighted_sum(
+    table: ContextTable, monkeypatch: pytest.MonkeyPatch, smoothing: float, order: int
+) -> None:
+    ngram, rows = fit(table, order), np.array([3, 0, len(table) - 1, 5, 5])
+    p = distributions(table, rows).astype(np.float64)
+    expected = (1 - smoothing) * p + smoothing * ngram.probabilities(table.contexts[rows])
+    dense = Targets(table, smoothing, ngram).of(rows)
+    assert dense.dtype == torch.float32
+    np.testing.assert_allclose(dense, expected, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(dense.sum(1), 1, rtol=0, atol=1e-6)
+    monkeypatch.setattr("nplm.training.batches.MAX_DENSE", 0)
+    monkeypatch.setattr("nplm.training.batches.CHUNK", 2 * table.vocab_size)
+    assert torch.equal(Targets(table, smoothing, ngram).of(rows), dense)
+
+
+@pytest.mark.parametrize("batch_size", [50, "full"])
+def test_samplers_give_smoothed_targets(table: ContextTable, batch_size: int | str) -> None:
+    ngram = fit(table, 3)
+    config = TrainConfig(batch_size=batch_size, smoothing=0.4)
+    batch = make_sampler(config, table, ngram).batch(0)
+    plain = make_sampler(TrainConfig(batch_size=batch_size, smoothing=0.0), table).batch(0)
+    assert torch.equal(batch.contexts, plain.contexts)
+    smooth = torch.from_numpy(ngram.probabilities(batch.contexts.numpy())).float()
+    torch.testing.assert_close(batch.targets, 0.6 * plain.targets + 0.4 * smooth)
+
+
 def test_one_string_trains() -> None:
     table = count_contexts(np.array([1, 2, 0], np.uint8), 2, 3)
-    batch = ContextSampler(table, 6, seed=0).batch(0)
+    batch = ContextSampler(table, 6, 0, Targets(table)).batch(0)
     assert batch.weights.tolist() == pytest.approx([1 / 3] * 3)

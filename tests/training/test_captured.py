@@ -5,7 +5,7 @@ import torch
 
 from nplm.config import ModelConfig, RunConfig, override
 from nplm.corpus.dataset import Dataset
-from nplm.training.batches import ContextSampler, first_shift, shift_of
+from nplm.training.batches import ContextSampler, Targets, first_shift, shift_of
 from nplm.training.captured import DeviceSampler
 from nplm.training.loop import Evaluated, Trainer
 from nplm.training.model import NeuralLM
@@ -18,9 +18,9 @@ def test_unmerged_rows_have_the_loss_and_gradient_of_merged_ones(small: Dataset,
     torch.manual_seed(0)
     table = small.table("train", 3)
     network = NeuralLM(ModelConfig(3, 6, 32, dropout=0.0), len(small.vocab))
-    merged = ContextSampler(table, 200, seed=5).batch(step)
+    merged = ContextSampler(table, 200, 5, Targets(table)).batch(step)
     shift = torch.tensor(shift_of(first_shift(5), step), dtype=torch.float64)
-    unmerged = DeviceSampler(table, 200, torch.device("cpu")).batch(shift)
+    unmerged = DeviceSampler(table, 200, torch.device("cpu"), Targets(table)).batch(shift)
     assert len(merged.contexts) < len(unmerged.contexts) == 200
     losses = [b.loss(network.forward_by_tables(b.contexts)) for b in (merged, unmerged)]
     torch.testing.assert_close(*losses)
@@ -56,5 +56,5 @@ def test_a_restored_gpu_run_goes_on(small: Dataset, tiny_config: RunConfig) -> N
     second = Trainer(config, *tables, "cuda")
     second.restore(state)
     list(second.run())
-    for name, tensor in whole.network.state_dict().items():
-        torch.testing.assert_close(tensor, second.network.state_dict()[name], rtol=1e-3, atol=1e-3)
+    for name, tensor in whole.module.state_dict().items():
+        torch.testing.assert_close(tensor, second.module.state_dict()[name], rtol=1e-3, atol=1e-3)

@@ -55,7 +55,12 @@ def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(
     list(run.train(whole, config, small, small_folder))
 
     lines = [f"{k} = {v!r}".replace("False", "false") for k, v in vars(config.model).items()]
-    lines += ["[train]", *(f"{k} = {v!r}" for k, v in vars(config.train).items())]
+    for part in ("train", "mixture"):
+        values = vars(getattr(config, part))
+        lines += [
+            f"[{part}]",
+            *(f"{k} = {v!r}".replace("False", "false") for k, v in values.items()),
+        ]
     file = tmp_path / "config.toml"
     file.write_text("\n".join(["[model]", *lines]).replace("'", '"'), encoding="utf-8")
     arguments = [str(small_folder), "--out", str(killed), "--device", "cpu"]
@@ -71,7 +76,7 @@ def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(
     record_property("kills", f"{KILLS}, {after_a_save} resumed from a step above 0")
 
     assert after_a_save >= 0.8 * (KILLS - 1)
-    one, two = load_run(whole).network.state_dict(), load_run(killed).network.state_dict()
+    one, two = load_run(whole).module.state_dict(), load_run(killed).module.state_dict()
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert (whole / LOSSES).read_bytes() == (killed / LOSSES).read_bytes()
     shown = [(e.step, e.val_nats_per_symbol) for e in metrics(whole)]

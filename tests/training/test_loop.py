@@ -6,12 +6,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nplm.config import PRESETS, RunConfig, TrainConfig, override
+from nplm.config import RunConfig, TrainConfig, override
 from nplm.corpus.dataset import Dataset
 from nplm.corpus.evaluate import evaluate
 from nplm.errors import DivergedError
+from nplm.presets import PRESETS
 from nplm.training.loop import Evaluated, Stepped, Trainer, learning_rate
-from nplm.training.model import TorchModel
+from nplm.training.torchmodel import TorchModel
 
 
 def trainer_of(config: RunConfig, dataset: Dataset, *, val: bool = True) -> Trainer:
@@ -65,7 +66,7 @@ def test_events_in_order(small: Dataset, tiny_config: RunConfig) -> None:
 def test_evaluations_are_exact(small: Dataset, tiny_config: RunConfig) -> None:
     trainer = trainer_of(tiny_config, small)
     last = [e for e in trainer.run() if isinstance(e, Evaluated)][-1]
-    model = TorchModel(trainer.network)
+    model = TorchModel(trainer.module)
     assert last.val_nats_per_symbol == evaluate(model, small.table("val", 3)).per_symbol
     assert last.train_nats_per_symbol == evaluate(model, small.table("train", 3)).per_symbol
 
@@ -75,8 +76,8 @@ def test_the_best_weights_are_kept(small: Dataset, tiny_config: RunConfig) -> No
     trainer = trainer_of(config, small)
     vals = {e.step: e.val_nats_per_symbol for e in trainer.run() if isinstance(e, Evaluated)}
     assert trainer.best_step == min(vals, key=lambda step: vals[step])
-    trainer.network.load_state_dict(trainer.best)
-    model = TorchModel(trainer.network)
+    trainer.module.load_state_dict(trainer.best)
+    model = TorchModel(trainer.module)
     assert evaluate(model, small.table("val", 3)).per_symbol == trainer.best_nats
 
 
@@ -85,7 +86,7 @@ def test_without_val_the_last_weights_are_kept(small: Dataset, tiny_config: RunC
     events = [e for e in trainer.run() if isinstance(e, Evaluated)]
     assert {e.val_nats_per_symbol for e in events} == {None}
     assert trainer.best_step == 60
-    assert all(torch.equal(trainer.best[k], v) for k, v in trainer.network.state_dict().items())
+    assert all(torch.equal(trainer.best[k], v) for k, v in trainer.module.state_dict().items())
 
 
 def test_a_loss_far_above_uniform_is_not_divergence(small: Dataset) -> None:
@@ -113,7 +114,9 @@ def test_stop_is_asked_between_steps(small: Dataset, tiny_config: RunConfig) -> 
 def test_a_restored_trainer_goes_on_bit_for_bit(
     small: Dataset, tiny_config: RunConfig, optimizer: str, draw: str
 ) -> None:
-    config = override(tiny_config, {"optimizer": optimizer, "draw": draw, "dropout": 0.3}, "")
+    config = override(
+        tiny_config, {"optimizer": optimizer, "draw": draw, "dropout": 0.3, "smoothing": 0.0}, ""
+    )
     whole = trainer_of(config, small)
     list(whole.run())
     first = trainer_of(config, small)
@@ -122,6 +125,6 @@ def test_a_restored_trainer_goes_on_bit_for_bit(
     second = trainer_of(config, small)
     second.restore(state)
     list(second.run())
-    for name, tensor in whole.network.state_dict().items():
-        assert torch.equal(tensor, second.network.state_dict()[name]), name
+    for name, tensor in whole.module.state_dict().items():
+        assert torch.equal(tensor, second.module.state_dict()[name]), name
     assert (whole.best_step, whole.best_nats) == (second.best_step, second.best_nats)

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from nplm.config import LESSON_NETWORK, ModelConfig
+from nplm.config import ModelConfig
+from nplm.presets import LESSON_NETWORK
 from nplm.stepmodel import all_logits
-from nplm.training.model import NeuralLM, TorchModel
+from nplm.training.model import NeuralLM
+from nplm.training.torchmodel import TorchModel
 
 
 def test_bengio_equation_by_hand() -> None:

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from nplm.config import RunConfig, override
+from nplm.config import DatasetConfig, RunConfig, override
+from nplm.corpus import dataset
 from nplm.corpus.dataset import Dataset
+from nplm.corpus.ngram import best_order
 from nplm.errors import DataError, DivergedError
+from nplm.presets import preset
 from nplm.training import run
 from nplm.training.checkpoint import (
     BEST,
@@ -18,6 +21,7 @@ from nplm.training.checkpoint import (
     LAST,
     LOSSES,
     METRICS,
+    NGRAM,
     VOCAB,
     is_finished,
     load_run,
@@ -32,7 +36,7 @@ def train(folder: Path, config: RunConfig, small: Dataset, **options: object) ->
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return load_run(folder).network.state_dict()
+    return load_run(folder).module.state_dict()
 
 
 def stop_after(calls: int):
@@ -158,7 +162,7 @@ def test_divergence_keeps_the_best(tiny_config: RunConfig, small: Dataset, tmp_p
     config = override(tiny_config, {"optimizer": "sgd", "learning_rate": 1e38}, "")
     with pytest.raises(DivergedError):
         train(tmp_path / "run", config, small)
-    network = load_run(tmp_path / "run").network
+    network = load_run(tmp_path / "run").module
     assert all(bool(torch.isfinite(p).all()) for p in network.parameters())
 
 
@@ -185,3 +189,178 @@ def test_every_save_can_be_gone_on_from(
         assert [(e.step, e.val_nats_per_symbol) for e in metrics(copy)] == shown
         one, two = weights(folder), weights(copy)
         assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+@pytest.fixture(scope="module")
+def ngram_folder(small: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the preset `ngram`."""
+    folder = tmp_path_factory.mktemp("ngrams") / "run"
+    train(folder, preset("ngram"), small)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def mixed_config(tiny_config: RunConfig) -> RunConfig:
+    """Two tiny networks and an n-gram that sees further back than they do."""
+    values = {"networks": 2, "ngram": True, "order": 5, "dropout": 0.3}
+    return override(tiny_config, values, "")
+
+
+@pytest.fixture(scope="module")
+def mixed_folder(
+    mixed_config: RunConfig, small: Dataset, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    folder = tmp_path_factory.mktemp("mixed") / "run"
+    train(folder, mixed_config, small)
+    return folder
+
+
+def assert_same_tables(a: Path, b: Path) -> None:
+    modules = (load_run(folder).module for folder in (a, b))
+    one, two = (getattr(module, "ngram", module) for module in modules)
+    assert torch.equal(one.rows, two.rows)
+    assert torch.equal(one.transitions, two.transitions)
+
+
+def test_an_n_gram_is_a_finished_run_of_no_steps(ngram_folder: Path, small: Dataset) -> None:
+    order = best_order(small.table("train", 7), small.table("val", 7))
+    facts = read_facts(ngram_folder)
+    assert is_finished(ngram_folder)
+    assert facts.config.mixture.order == order
+    assert facts.card.block_size == order - 1
+    assert (ngram_folder / NGRAM).exists()
+    assert (ngram_folder / LOSSES).read_bytes() == b""
+    (only,) = metrics(ngram_folder)
+    assert (only.step, only.learning_rate) == (0, 0)
+    ngram = load_run(ngram_folder)
+    assert (ngram.kind, ngram.best_step, ngram.parts()) == ("n-gram", 0, {})
+    assert ngram.model.block_size == order - 1
+
+
+def test_what_a_run_is_made_of(run_folder: Path, mixed_folder: Path) -> None:
+    assert (load_run(run_folder).kind, load_run(run_folder).parts()) == ("network", {})
+    mixed = load_run(mixed_folder)
+    assert mixed.kind == "mixture"
+    blocks = {name: part.block_size for name, part in mixed.parts().items()}
+    assert blocks == {"n-gram": 4, "network 1": 3, "network 2": 3}
+    assert mixed.model.block_size == mixed.card.block_size == 4
+    assert not (run_folder / NGRAM).exists()  # it is in the targets, not in the model
+
+
+def test_resuming_an_n_gram_changes_nothing(
+    ngram_folder: Path, small: Dataset, tmp_path: Path
+) -> None:
+    """Asked for with order 0, as the preset has it: what was settled for it is accepted."""
+    folder = tmp_path / "run"
+    shutil.copytree(ngram_folder, folder)
+    events = train(folder, preset("ngram"), small, resume=True)
+    assert [type(event) for event in events] == [run.Started, run.Saved]
+    for name in (CONFIG, VOCAB, METRICS, LOSSES):
+        assert (folder / name).read_bytes() == (ngram_folder / name).read_bytes()
+    assert_same_tables(folder, ngram_folder)
+    assert is_finished(folder)
+
+
+def test_resuming_with_order_0_accepts_the_settled_order_and_no_other(
+    tiny_config: RunConfig, small: Dataset, tmp_path: Path
+) -> None:
+    folder, asked = tmp_path / "run", override(tiny_config, {"order": 0, "steps": 20}, "")
+    train(folder, asked, small, stop=stop_after(10))
+    settled = read_facts(folder).config.mixture.order
+    assert settled >= 2
+    train(folder, asked, small, resume=True)
+    assert is_finished(folder)
+    other = override(asked, {"order": settled + 1}, "")
+    with pytest.raises(DataError, match=f"order {settled}, not {settled + 1}"):
+        train(folder, other, small, resume=True)
+
+
+def test_a_resumed_mixture_equals_the_uninterrupted_one(
+    mixed_config: RunConfig, mixed_folder: Path, small: Dataset, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    for calls in (1, 19, 30):  # also before the first evaluation and right at one
+        train(folder, mixed_config, small, resume=folder.exists(), stop=stop_after(calls))
+        assert not is_finished(folder)
+    train(folder, mixed_config, small, resume=True)
+    one, two = weights(mixed_folder), weights(folder)
+    assert "log_weights" in one
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert_same_tables(folder, mixed_folder)
+    assert (folder / LOSSES).read_bytes() == (mixed_folder / LOSSES).read_bytes()
+    shown = [(e.step, e.val_nats_per_symbol) for e in metrics(mixed_folder)]
+    assert [(e.step, e.val_nats_per_symbol) for e in metrics(folder)] == shown
+
+
+def test_one_flipped_byte_of_the_n_gram_is_found(ngram_folder: Path, tmp_path: Path) -> None:
+    content = (ngram_folder / NGRAM).read_bytes()
+    folder = tmp_path / "run"
+    shutil.copytree(ngram_folder, folder)
+    for place in [3, 20, 200, len(content) // 2, len(content) - 1]:
+        damaged = bytearray(content)
+        damaged[place] ^= 4
+        (folder / NGRAM).write_bytes(damaged)
+        with pytest.raises(DataError, match=NGRAM):
+            load_run(folder)
+    (folder / NGRAM).unlink()
+    with pytest.raises(DataError, match=NGRAM):
+        load_run(folder)
+
+
+def test_the_n_gram_of_another_run_is_refused(
+    ngram_folder: Path, mixed_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(ngram_folder, folder)
+    shutil.copyfile(mixed_folder / NGRAM, folder / NGRAM)
+    with pytest.raises(DataError, match=f"not the one {NGRAM} was saved with"):
+        load_run(folder)
+
+
+def test_force_leaves_no_n_gram_of_the_run_before(
+    ngram_folder: Path, tiny_config: RunConfig, small: Dataset, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(ngram_folder, folder)
+    train(folder, override(tiny_config, {"steps": 2}, ""), small, force=True)
+    assert not (folder / NGRAM).exists()
+    assert load_run(folder).kind == "network"
+
+
+def test_an_order_larger_than_any_string_is_refused(small: Dataset, tmp_path: Path) -> None:
+    """The longest context there is: the boundary and all of a string, before its end."""
+    largest = small.longest + 2
+    fits = run.settle_order(override(preset("ngram"), {"order": largest}, ""), small)
+    assert fits.mixture.order == largest
+    config = override(preset("ngram"), {"order": largest + 1}, "")
+    with pytest.raises(DataError, match=f"larger than any string.*--order {largest} or less"):
+        train(tmp_path / "run", config, small)
+    assert not (tmp_path / "run").exists()
+
+
+def test_tables_that_are_too_large_leave_nothing_in_the_way(
+    small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = override(preset("ngram"), {"order": 4}, "")
+    monkeypatch.setattr("nplm.training.mixture.MAX_TABLE_BYTES", 1000)
+    with pytest.raises(DataError, match="tables would take"):
+        train(tmp_path / "run", config, small)
+    monkeypatch.undo()
+    train(tmp_path / "run", config, small)
+
+
+@pytest.mark.parametrize("split", [("1", "0", "0"), ("0.5", "0.5", "0")])
+@pytest.mark.parametrize("name", ["default", "ngram", "best"])
+def test_a_settled_order_fits_the_shortest_strings(name: str, split: tuple[str, ...]) -> None:
+    """What one run has settled, the next may be asked for: it is in its config.toml."""
+    source = dataset.Source("x", ["a", "b", "c", "a", "b", "c"], 0)
+    short = dataset.build(source, DatasetConfig(split, split_by="line"))
+    settled = run.settle_order(preset(name), short)
+    assert 2 <= settled.mixture.order <= 3
+    assert run.settle_order(settled, short) == settled
+
+
+def test_settings_without_an_n_gram_are_left_alone(small: Dataset) -> None:
+    for name in ("classic", "notebook"):
+        assert run.settle_order(preset(name), small) == preset(name)

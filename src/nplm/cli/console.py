@@ -13,8 +13,18 @@ from nplm.files import atomic_writer, refuse_existing
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
 
-TRAIN_EXTRA = {"torch", "onnx", "onnxscript", "safetensors", "tomli_w", "filelock", "matplotlib"}
+TRAIN_EXTRA = {
+    "torch",
+    "onnx",
+    "onnxscript",
+    "safetensors",
+    "tomli_w",
+    "filelock",
+    "matplotlib",
+    "jinja2",
+}
 
 
 def stderr() -> "Console":
@@ -32,6 +42,29 @@ def stdout() -> "Console":
 def note(message: str) -> None:
     """One plain line on stderr."""
     typer.echo(message, err=True)
+
+
+def progress(*, wanted: bool = True) -> "Progress":
+    """Bars on stderr for long work; nothing where that is not a terminal or not wanted."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as TimeRemaining
+
+    console = stderr()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemaining())
+    return Progress(
+        *columns, console=console, disable=not (wanted and console.is_terminal), transient=True
+    )
+
+
+@contextmanager
+def stage(what: str) -> Iterator[None]:
+    """Say on a terminal what is being done while it takes long."""
+    console = stderr()
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(what):
+        yield
 
 
 @contextmanager

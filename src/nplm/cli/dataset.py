@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import note, stdout
+from nplm.cli.console import note, stage, stdout
 from nplm.config import DatasetConfig
 from nplm.errors import DataError, UsageError
 
@@ -26,7 +26,7 @@ def build(
     source: Annotated[
         Path, typer.Argument(help="Text file, one string a line; - for stdin.")
     ] = DEFAULT_SOURCE,
-    out: Annotated[Path | None, typer.Option(help="Folder to write. [default: data/NAME]")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write. (default: data/NAME)")] = None,
     split: Annotated[str, typer.Option(help="Shares of train, val and test.")] = "0.8,0.1,0.1",
     split_by: Annotated[
         str,
@@ -47,8 +47,12 @@ def build(
     name = "stdin" if str(source) == "-" else source.name
     folder = out or latest.DATA / Path(name).stem
     dataset.refuse_folder(folder, force=force)
-    built = dataset.build(dataset.read_source(_content(source), name, normalize), config)
-    dataset.save(built, folder)
+    with stage("reading"):
+        strings = dataset.read_source(_content(source), name, normalize)
+    with stage(f"numbering {len(strings.strings):,} strings"):
+        built = dataset.build(strings, config)
+    with stage(f"writing {folder}"):
+        dataset.save(built, folder)
     blank = built.source["blank_lines"]
     skipped = f", {blank:,} blank lines skipped" if blank else ""
     note(f"{built.source['strings']:,} strings, {len(built.vocab)} symbols{skipped} -> {folder}")
@@ -67,7 +71,7 @@ def _content(source: Path) -> bytes:
 
 @app.command()
 def info(
-    folder: Annotated[Path | None, typer.Argument(help="A data set. [default: the newest]")] = None,
+    folder: Annotated[Path | None, typer.Argument(help="A data set. (default: the newest)")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what a data set holds, and how its contexts grow with the block size."""

@@ -9,25 +9,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import stdout, training_extra
+from nplm.cli.console import note, stdout, training_extra
+from nplm.cli.rundata import dataset_of
 from nplm.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from nplm.corpus.dataset import Dataset
     from nplm.runtime.modelcard import ModelCard
     from nplm.stepmodel import StepModel
+    from nplm.training.checkpoint import Run
 
 
 def evaluate(
     target: Annotated[
         Path | None,
-        typer.Argument(help="A run folder or model.onnx. [default: the run finished last]"),
+        typer.Argument(help="A run folder or model.onnx. (default: the run finished last)"),
     ] = None,
     split: Annotated[
         list[str] | None, typer.Option(help="train, val or test; may be repeated.")
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Another data set. [default: the one trained on]")
+        Path | None, typer.Option(help="Another data set. (default: the one trained on)")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per split.")] = False,
 ) -> None:
@@ -39,41 +41,56 @@ def evaluate(
         if name not in SPLITS:
             raise UsageError(f"--split is {name!r}", f"choose {', '.join(SPLITS)}")
     opened = _open(target, data)
-    results = [score(opened, name) for name in splits]
+    results = scores(opened, splits)
+    if opened.run is not None and "test" in splits:
+        _record_look(opened.run, next(r for r in results if r["split"] == "test"))
     if as_json:
         for result in results:
             typer.echo(json.dumps(result, ensure_ascii=False))
     else:
-        _print(opened.name, results)
+        _print(opened.name, opened.kind, results)
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A model and the data set to score it on."""
+    """A model, the models it is a mixture of, and the data set to score them on."""
 
     name: str
+    kind: str
     model: "StepModel"
+    parts: "dict[str, StepModel]"
     card: "ModelCard"
     dataset: "Dataset"
+    run: "Run | None" = None  # where a look at test is recorded
 
 
-def score(opened: Opened, split: str) -> dict[str, Any]:
-    """What `--json` prints of one split."""
-    from nplm.corpus.evaluate import baselines, evaluate
+def scores(opened: Opened, splits: list[str]) -> list[dict[str, Any]]:
+    """What `--json` prints of each split."""
+    from nplm.corpus.baselines import Baselines
+    from nplm.corpus.evaluate import evaluate
 
     dataset = opened.dataset
-    table = dataset.table(split, opened.card.block_size)
-    train = dataset.table("train", opened.card.block_size)
-    nats = evaluate(opened.model, table)
-    return {
-        "split": split,
-        "nats_per_symbol": nats.per_symbol,
-        "bits_per_symbol": nats.bits_per_symbol,
-        "perplexity": nats.perplexity,
-        "symbols": nats.symbols,
-        "strings": dataset.strings(split),
-        "baselines": baselines(train, table),
-    }
+    baselines = Baselines.of(dataset)
+    results = []
+    for split in splits:
+        table = dataset.table(split, opened.card.block_size)
+        nats = evaluate(opened.model, table)
+        results.append(
+            {
+                "split": split,
+                "nats_per_symbol": nats.per_symbol,
+                "bits_per_symbol": nats.bits_per_symbol,
+                "perplexity": nats.perplexity,
+                "symbols": nats.symbols,
+                "strings": dataset.strings(split),
+                "parts": {
+                    name: evaluate(part, table).per_symbol for name, part in opened.parts.items()
+                },
+                "baselines": baselines.on(split),
+                "ngram_order": baselines.ngram.order,
+            }
+        )
+    return results
 
 
 def _open(target: Path | None, data: Path | None) -> Opened:
@@ -84,22 +101,31 @@ def _open(target: Path | None, data: Path | None) -> Opened:
 
         onnx = open_model(target)
         dataset = load(data) if data else _find(onnx.card.dataset_sha256, target)
-        return Opened(
-            str(target), onnx, onnx.card, reencode(dataset, onnx.card.vocab, onnx.card.normalize)
-        )
+        own = reencode(dataset, onnx.card.vocab, onnx.card.normalize)
+        kind = onnx.card.extra.get("kind", "model")
+        return Opened(str(target), str(kind), onnx, {}, onnx.card, own)
     with training_extra("nplm eval of a run (a model.onnx needs no extra)"):
         from nplm.training.checkpoint import load_run
     run = load_run(latest.run_folder(target))
-    folder = data or run.facts.dataset_folder(run.folder)
-    dataset = load(folder)
-    if data is None and dataset.sha256 != run.card.dataset_sha256:
-        raise DataError(
-            f"{folder} is not the data set that {run.folder} was trained on",
-            "name one to score it on all the same: --data DIR",
-        )
-    return Opened(
-        str(run.folder), run.model, run.card, reencode(dataset, run.card.vocab, run.card.normalize)
-    )
+    cure = "name one to score it on all the same: --data DIR"
+    dataset = load(data) if data else dataset_of(run.folder, run.facts, None, cure)
+    own = reencode(dataset, run.card.vocab, run.card.normalize)
+    looked = None if data else run
+    return Opened(str(run.folder), run.kind, run.model, run.parts(), run.card, own, looked)
+
+
+def _record_look(run: "Run", result: dict[str, Any]) -> None:
+    """Say how often test was looked at before, and add this time."""
+    from nplm.training.looks import looks, record_look
+
+    before = looks(run.folder)
+    result["earlier_looks"] = before
+    record_look(run.folder, result["nats_per_symbol"], run.best_step)
+    if not before:
+        note("the first look at the test split with this run")
+        return
+    times = "once" if before == 1 else f"{before} times"
+    note(f"the test split was looked at {times} before with this run; choose settings on val")
 
 
 def _find(digest: str, model: Path) -> "Dataset":
@@ -117,7 +143,7 @@ def _find(digest: str, model: Path) -> "Dataset":
     )
 
 
-def _print(name: str, results: list[dict[str, Any]]) -> None:
+def _print(name: str, kind: str, results: list[dict[str, Any]]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
@@ -125,9 +151,16 @@ def _print(name: str, results: list[dict[str, Any]]) -> None:
     table.add_column("model")
     for result in results:
         table.add_column(f"{result['split']} nats/symbol", justify="right")
-    rows = {"this model": [result["nats_per_symbol"] for result in results]}
-    for baseline in results[0]["baselines"]:
-        rows[baseline] = [result["baselines"][baseline] for result in results]
+    order = results[0]["ngram_order"]
+    labels = {
+        "bigram_whole_list": "bigram of the whole list, on itself",
+        "ngram": f"best n-gram ({order}-gram, Kneser-Ney)",
+    }
+    rows: dict[str, list[float]] = {}
+    for group, prefix in (("baselines", ""), ("parts", "its ")):
+        for key in results[0][group]:
+            rows[prefix + labels.get(key, key)] = [result[group][key] for result in results]
+    rows[f"this {kind}"] = [result["nats_per_symbol"] for result in results]
     for label, values in rows.items():
         table.add_row(label, *(f"{value:.4f}" for value in values))
     console = stdout()

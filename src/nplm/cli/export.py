@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import note, training_extra
-from nplm.errors import DataError
+from nplm.cli.console import note, stage, training_extra
+from nplm.cli.rundata import dataset_of
 
 app = typer.Typer(help="Write a run as one file that needs no torch.", no_args_is_help=True)
 
@@ -20,13 +20,13 @@ def export() -> None:
 @app.command("onnx")
 def onnx(
     run: Annotated[
-        Path | None, typer.Argument(help="A run folder. [default: the run finished last]")
+        Path | None, typer.Argument(help="A run folder. (default: the run finished last)")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="File to write. [default: exports/RUN.onnx]")
+        Path | None, typer.Option(help="File to write. (default: exports/RUN.onnx)")
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="The data set, if it has moved. [default: where it was]")
+        Path | None, typer.Option(help="The data set, if it has moved. (default: where it was)")
     ] = None,
     novelty: Annotated[
         bool,
@@ -38,21 +38,15 @@ def onnx(
     with training_extra("nplm export"):
         from nplm.training.checkpoint import load_run
         from nplm.training.export import export as write
-    from nplm.corpus.dataset import load
     from nplm.files import refuse_existing
 
     folder = latest.run_folder(run)
     target = out or latest.EXPORTS / f"{folder.resolve().name}.onnx"
     refuse_existing(target, force=force)
     opened = load_run(folder)
-    dataset_folder = data or opened.facts.dataset_folder(folder)
-    dataset = load(dataset_folder)
-    if dataset.sha256 != opened.card.dataset_sha256:
-        raise DataError(
-            f"{dataset_folder} is not the data set that {folder} was trained on",
-            "the proof needs that one: --data DIR",
-        )
-    proof = write(opened, dataset, target, novelty=novelty, force=force)
+    dataset = dataset_of(folder, opened.facts, data, "the proof needs that one: --data DIR")
+    with stage("tracing, and comparing the file with the network"):
+        proof = write(opened, dataset, target, novelty=novelty, force=force)
     strings = f"{proof.strings:,} strings equal"
     if proof.differing:
         strings += f" ({proof.differing} part at a draw on a boundary)"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import data_output, note, training_extra
+from nplm.cli.console import data_output, note, progress, training_extra
 from nplm.config import SamplingConfig
 from nplm.errors import UsageError
 
@@ -27,7 +27,7 @@ def generate(
     model: Annotated[
         Path | None,
         typer.Argument(
-            help="model.onnx, or a run folder for --runtime torch. [default: the newest]"
+            help="model.onnx, or a run folder for --runtime torch. (default: the newest)"
         ),
     ] = None,
     count: Annotated[int, typer.Option("-n", help="How many strings.")] = 20,
@@ -44,7 +44,7 @@ def generate(
     min_length: Annotated[int, typer.Option(help="Shortest string, prefix included.")] = 1,
     max_length: Annotated[
         int | None,
-        typer.Option(help="Longest string. [default: twice the longest training string]"),
+        typer.Option(help="Longest string. (default: twice the longest training string)"),
     ] = None,
     novel: Annotated[bool, typer.Option("--novel", help="Leave out training strings.")] = False,
     unique: Annotated[bool, typer.Option("--unique", help="Leave out repeated strings.")] = False,
@@ -52,7 +52,7 @@ def generate(
     start_index: Annotated[int, typer.Option(help="Where in the stream to start.")] = 0,
     cache_mb: Annotated[float, typer.Option(help="Memory for what is known of the model.")] = 1024,
     output_format: Annotated[str, typer.Option("--format", help="text or jsonl.")] = "text",
-    out: Annotated[Path | None, typer.Option(help="File to write. [default: stdout]")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write. (default: stdout)")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
 ) -> None:
     """Generate strings. String i depends only on model, options, seed and i."""
@@ -77,14 +77,20 @@ def generate(
         unique=unique,
     )
     codec, tally = BulkCodec(card.vocab), Tally(card)
-    with data_output(out, force=force) as file:
+    with data_output(out, force=force) as file, progress(wanted=_to_file(out)) as bars:
+        bar = bars.add_task("strings", total=count)
         for batch in batches:
             tally.add(batch)
+            bars.advance(bar, len(batch.indices))
             if output_format == "text":
                 file.write(codec.decode_bytes(batch.stream))
             else:
                 file.write(json_lines(batch.strings(codec)))
     tally.show()
+
+
+def _to_file(out: Path | None) -> bool:
+    return out is not None and str(out) != "-"
 
 
 def json_lines(strings: Iterable["Generated"]) -> bytes:

@@ -36,6 +36,13 @@ def run_folder(given: Path | None) -> Path:
     return _named(max(found, key=_age).parent)
 
 
+def sweep_folder(given: Path | None) -> Path:
+    """`given`, or the sweep under checkpoints/ whose last trial ended last."""
+    if given is not None:
+        return given
+    return _newest(CHECKPOINTS, "*/sweep.jsonl", "sweep", "nplm sweep --grid NAME=VALUES").parent
+
+
 def _newest(folder: Path, pattern: str, what: str, maker: str) -> Path:
     found = list(folder.glob(pattern))
     if not found:

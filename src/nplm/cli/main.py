@@ -9,7 +9,16 @@ from typing import Annotated
 import typer
 
 from nplm import __version__
-from nplm.cli import dataset, doctor, evaluate, export, generate, score, suggest, train
+from nplm.cli import (
+    dataset,
+    doctor,
+    evaluate,
+    export,
+    generate,
+    score,
+    suggest,
+    train,
+)
 from nplm.errors import DataError, NplmError, UsageError
 
 app = typer.Typer(

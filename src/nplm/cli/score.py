@@ -22,12 +22,12 @@ BLOCK_BYTES = 1 << 20
 def score(
     first: Annotated[
         Path | None,
-        typer.Argument(metavar="[MODEL]", help="model.onnx. [default: the one exported last]"),
+        typer.Argument(metavar="[MODEL]", help="model.onnx. (default: the one exported last)"),
     ] = None,
     second: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FILE]", help="Text file, one string a line. [default: - for stdin]"
+            metavar="[FILE]", help="Text file, one string a line. (default: - for stdin)"
         ),
     ] = None,
     per_symbol: Annotated[
@@ -38,7 +38,7 @@ def score(
         str, typer.Option(help="Lines that are not UTF-8: strict refuses, skip leaves them out.")
     ] = "strict",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
-    out: Annotated[Path | None, typer.Option(help="File to write. [default: stdout]")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write. (default: stdout)")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
 ) -> None:
     """How probable strings are: total nats, nats per symbol, symbols, unknown symbols, string.

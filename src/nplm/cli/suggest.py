@@ -15,13 +15,13 @@ from nplm.errors import UsageError
 def suggest(
     first: Annotated[
         str,
-        typer.Argument(metavar="[MODEL] PREFIX", help="model.onnx [default: the newest], prefix."),
+        typer.Argument(metavar="[MODEL] PREFIX", help="model.onnx (default: the newest), prefix."),
     ],
     second: Annotated[str | None, typer.Argument(hidden=True)] = None,
     count: Annotated[int, typer.Option("-n", help="How many of each.")] = 10,
     max_length: Annotated[
         int | None,
-        typer.Option(help="Longest completion. [default: twice the longest of training]"),
+        typer.Option(help="Longest completion. (default: twice the longest of training)"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

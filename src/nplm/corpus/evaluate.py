@@ -38,42 +38,16 @@ def evaluate(model: StepModel, table: ContextTable) -> Nats:
 
     Equation: sum over contexts c and symbols s of N(c, s) * -log softmax(model(c))[s].
     """
-    total = 0.0
-    for start, logits in iter_logits(model, table.contexts):
+    return Nats(float(table.counts @ -pair_log_probabilities(model, table)), table.symbols)
+
+
+def pair_log_probabilities(model: StepModel, table: ContextTable) -> NDArray[np.float64]:
+    """(E,) log softmax(model(c))[s] of each pair of a table at least as wide as the model."""
+    found = np.empty(len(table.counts))
+    contexts = table.contexts[:, table.block_size - model.block_size :]
+    for start, logits in iter_logits(model, contexts):
         offsets = table.offsets[start : start + len(logits) + 1]
         pairs = slice(offsets[0], offsets[-1])
         rows = np.repeat(np.arange(len(logits)), np.diff(offsets))
-        total -= float(table.counts[pairs] @ log_softmax(logits)[rows, table.targets[pairs]])
-    return Nats(total, table.symbols)
-
-
-def baselines(train: ContextTable, split: ContextTable) -> dict[str, float]:
-    """Nats per symbol on `split` of models that need no training: what a network has to beat.
-
-    The unigram and bigram are counted on `train` with one added to every count, so that nothing is
-    impossible. Both tables need a block size of at least 1.
-    """
-    return {
-        "uniform": math.log(train.vocab_size),
-        "unigram": _add_one(train.shorten(0), split.shorten(0)),
-        "bigram": _add_one(train.shorten(1), split.shorten(1)),
-    }
-
-
-def _add_one(train: ContextTable, split: ContextTable) -> float:
-    """Of a table of one symbol of context or none; only the pairs that occur are looked up."""
-    vocab_size = train.vocab_size
-    totals = np.bincount(_rows_of(train), train.counts, vocab_size)
-    keys = _rows_of(train) * vocab_size + train.targets  # ascending, as the table is
-    wanted = _rows_of(split) * vocab_size + split.targets
-    places = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
-    counts = np.where(keys[places] == wanted, train.counts[places], 0)
-    log_p = np.log(counts + 1) - np.log(totals[_rows_of(split)] + vocab_size)
-    return float(-(split.counts * log_p).sum() / split.symbols)
-
-
-def _rows_of(table: ContextTable) -> NDArray[np.int64]:
-    """(E,) the last symbol of each pair's context, or zeros where there is no context."""
-    if not table.block_size:
-        return 0 * table.pair_rows
-    return np.asarray(table.contexts[table.pair_rows, 0], np.int64)
+        found[pairs] = log_softmax(logits)[rows, table.targets[pairs]]
+    return found

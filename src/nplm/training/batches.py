@@ -5,6 +5,7 @@ uninterrupted one would have drawn. Letters: R rows of a batch, B draws, T block
 size, C distinct contexts, N positions.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +17,8 @@ from torch.nn import functional as F
 
 from nplm.config import TrainConfig
 from nplm.corpus.contexts import ContextTable
+from nplm.corpus.ngram import CHUNK, NGram
+from nplm.training.model import NeuralLM
 
 GOLDEN = (5**0.5 - 1) / 2
 MAX_DENSE = 1 << 26  # entries of a dense (C, V) table of distributions, 256 MB in float32
@@ -39,6 +42,14 @@ class Batch:
         """Weighted cross-entropy in nats per symbol."""
         rows = F.cross_entropy(logits, self.targets, reduction="none")  # (R,)
         return rows @ self.weights
+
+
+def losses(networks: Sequence[NeuralLM], batch: Batch) -> Tensor:
+    """The loss of each of K networks on the same batch, (K,) nats per symbol.
+
+    The networks share nothing, so the gradient of the sum is each network's own.
+    """
+    return torch.stack([batch.loss(n.forward_by_tables(batch.contexts)) for n in networks])
 
 
 class Sampler(Protocol):
@@ -70,7 +81,7 @@ class PositionSampler:
 
 
 class ContextSampler:
-    """Distinct contexts drawn in proportion to N(c), each with its whole distribution p(.|c).
+    """Distinct contexts drawn in proportion to N(c), each with its whole distribution.
 
     A systematic draw: B equally spaced points on the cumulative counts, shifted by one uniform a
     step. Every context is drawn B N(c) / N times in expectation, and never less than the integer
@@ -79,9 +90,9 @@ class ContextSampler:
     within a batch are merged into a weight.
     """
 
-    def __init__(self, table: ContextTable, batch_size: int, seed: int) -> None:
+    def __init__(self, table: ContextTable, batch_size: int, seed: int, targets: "Targets") -> None:
         self._contexts = torch.from_numpy(table.contexts.astype(np.int64))  # (C, T)
-        self._targets = Targets(table)
+        self._targets = targets
         self._ends = np.cumsum(table.totals).astype(np.float64)
         self._size = batch_size
         self._places = np.arange(batch_size)
@@ -113,35 +124,54 @@ def shift_of(first: float, step: int) -> float:
 class FullSampler:
     """The whole table in every step, weighted by counts: the exact gradient."""
 
-    def __init__(self, table: ContextTable) -> None:
+    def __init__(self, table: ContextTable, targets: "Targets") -> None:
         weights = torch.from_numpy((table.totals / table.symbols).astype(np.float32))
         contexts = torch.from_numpy(table.contexts.astype(np.int64))
-        self._batch = Batch(contexts, Targets(table).of(np.arange(len(table))), weights)
+        self._batch = Batch(contexts, targets.of(np.arange(len(table))), weights)
 
     def batch(self, step: int) -> Batch:
         return self._batch
 
 
 class Targets:
-    """p(.|c) of the contexts of a table: kept dense where that is small, else made on demand."""
+    """What a network learns of each context: (1 - a) p(.|c) + a p_ngram(.|c).
 
-    def __init__(self, table: ContextTable) -> None:
-        self._table = table
-        small = len(table) * table.vocab_size <= MAX_DENSE
-        self._dense = (
-            torch.from_numpy(distributions(table, np.arange(len(table)))) if small else None
-        )
+    Kept dense where that is small, else made on demand.
+
+    Args:
+        smoothing: a; 0 gives the empirical p(.|c).
+        ngram: needed where a is above 0.
+    """
+
+    def __init__(
+        self, table: ContextTable, smoothing: float = 0.0, ngram: NGram | None = None
+    ) -> None:
+        self._table, self._smoothing, self._ngram = table, smoothing, ngram
+        self._dense: Tensor | None = None
+        if len(table) * table.vocab_size <= MAX_DENSE:
+            self._dense = self._make(np.arange(len(table)))
 
     def of(self, rows: NDArray[np.int64]) -> Tensor:
         """(R,) contexts -> (R, V) float32."""
         if self._dense is not None:
             return self._dense[torch.from_numpy(rows)]
-        return torch.from_numpy(distributions(self._table, rows))
+        return self._make(rows)
+
+    def _make(self, rows: NDArray[np.int64]) -> Tensor:
+        p = distributions(self._table, rows)
+        if self._smoothing:
+            assert self._ngram is not None
+            size = max(1, CHUNK // self._table.vocab_size)  # the n-gram's rows are float64
+            for start in range(0, len(rows), size):
+                part = slice(start, start + size)
+                smooth = self._ngram.probabilities(self._table.contexts[rows[part]])
+                p[part] = (1 - self._smoothing) * p[part] + self._smoothing * smooth
+        return torch.from_numpy(p)
 
 
 def distributions(table: ContextTable, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """The empirical distributions (R, V) of the next symbol of contexts `rows` (R,)."""
-    lengths = np.diff(table.offsets)[rows]
+    lengths = table.offsets[rows + 1] - table.offsets[rows]
     skipped = np.cumsum(lengths) - lengths
     pairs = np.repeat(table.offsets[rows] - skipped, lengths) + np.arange(lengths.sum())
     row = np.repeat(np.arange(len(rows)), lengths)
@@ -150,10 +180,11 @@ def distributions(table: ContextTable, rows: NDArray[np.int64]) -> NDArray[np.fl
     return p
 
 
-def make_sampler(config: TrainConfig, table: ContextTable) -> Sampler:
-    """The sampler that the settings ask for."""
+def make_sampler(config: TrainConfig, table: ContextTable, ngram: NGram | None = None) -> Sampler:
+    """The sampler that the settings ask for; `ngram` is for smoothed targets."""
     if config.draw == "positions":
         return PositionSampler(table, int(config.batch_size), config.seed)
+    targets = Targets(table, config.smoothing, ngram)
     if config.batch_size == "full":
-        return FullSampler(table)
-    return ContextSampler(table, int(config.batch_size), config.seed)
+        return FullSampler(table, targets)
+    return ContextSampler(table, int(config.batch_size), config.seed, targets)

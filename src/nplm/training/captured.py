@@ -9,12 +9,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nplm.config import TrainConfig
 from nplm.corpus.contexts import ContextTable
+from nplm.corpus.ngram import NGram
 from nplm.errors import UsageError
-from nplm.training.batches import MAX_DENSE, Batch, Targets, first_shift, shift_of
+from nplm.training.batches import MAX_DENSE, Batch, Targets, first_shift, losses, shift_of
 from nplm.training.model import NeuralLM
 
 WARM_UP_STEPS = 3
@@ -23,14 +24,16 @@ WARM_UP_STEPS = 3
 class DeviceSampler:
     """The draw of `ContextSampler` with fixed shapes, on a device: B rows, repeats not merged."""
 
-    def __init__(self, table: ContextTable, batch_size: int, device: torch.device) -> None:
+    def __init__(
+        self, table: ContextTable, batch_size: int, device: torch.device, targets: Targets
+    ) -> None:
         if len(table) * table.vocab_size > MAX_DENSE:
             raise UsageError(
                 f"{len(table):,} contexts times {table.vocab_size:,} symbols are too many there",
                 "use --device cpu",
             )
         self._contexts = torch.from_numpy(table.contexts.astype(np.int64)).to(device)  # (C, T)
-        self._targets = Targets(table).of(np.arange(len(table))).to(device)  # (C, V)
+        self._targets = targets.of(np.arange(len(table))).to(device)  # (C, V)
         self._ends = torch.from_numpy(np.cumsum(table.totals)).double().to(device)  # (C,)
         self._places = torch.arange(batch_size, device=device, dtype=torch.float64)  # (B,)
         self._weights = torch.full((batch_size,), 1 / batch_size, device=device)  # (B,)
@@ -54,14 +57,17 @@ class CapturedStep:
         self,
         config: TrainConfig,
         table: ContextTable,
-        network: NeuralLM,
+        networks: Sequence[NeuralLM],
         optimizer: torch.optim.Optimizer,
+        ngram: NGram | None = None,
     ) -> None:
         if config.draw != "contexts" or config.batch_size == "full":
             raise UsageError("a GPU trains on batches of drawn contexts only", "use --device cpu")
-        device = network.output.bias.device
-        self._network, self._optimizer = network, optimizer
-        self._sampler = DeviceSampler(table, int(config.batch_size), device)
+        device = networks[0].output.bias.device
+        self._networks, self._optimizer = networks, optimizer
+        self._weights = nn.ModuleList(networks)
+        targets = Targets(table, config.smoothing, ngram)
+        self._sampler = DeviceSampler(table, int(config.batch_size), device, targets)
         self._first_shift = first_shift(config.seed)
         self._shift = torch.zeros((), dtype=torch.float64, device=device)
         self._loss = torch.zeros((), device=device)
@@ -69,7 +75,7 @@ class CapturedStep:
 
     def take(self, steps: range, rates: Sequence[float]) -> list[float]:
         """Take `steps` with their learning rates; the losses, read back once."""
-        losses = torch.empty(len(steps), device=self._loss.device)
+        taken = torch.empty(len(steps), device=self._loss.device)
         with torch.cuda.device(self._loss.device):
             for k, (step, rate) in enumerate(zip(steps, rates, strict=True)):
                 self._shift.fill_(shift_of(self._first_shift, step))
@@ -79,8 +85,8 @@ class CapturedStep:
                     self._capture()
                 assert self._graph is not None
                 self._graph.replay()
-                losses[k] = self._loss
-        read: list[float] = losses.tolist()
+                taken[k] = self._loss
+        read: list[float] = taken.tolist()
         return read
 
     def forget(self) -> None:
@@ -89,17 +95,17 @@ class CapturedStep:
 
     def _step(self) -> None:
         batch = self._sampler.batch(self._shift)
-        loss = batch.loss(self._network.forward_by_tables(batch.contexts))
+        each = losses(self._networks, batch)
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        each.sum().backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
-        self._loss.copy_(loss.detach())
+        self._loss.copy_(each.detach().mean())
 
     def _capture(self) -> None:
         """Run a few steps to settle memory, undo them, and record one."""
         device = self._loss.device
         random = torch.cuda.get_rng_state(device)
-        before = {name: t.clone() for name, t in self._network.state_dict().items()}
+        before = {name: t.clone() for name, t in self._weights.state_dict().items()}
         had_state = bool(self._optimizer.state)
         moments = [t.clone() for t in self._moments()]
         side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
@@ -116,7 +122,7 @@ class CapturedStep:
             self._step()
         self._graph = graph
         with torch.no_grad():
-            self._network.load_state_dict(before)
+            self._weights.load_state_dict(before)
             for k, moment in enumerate(self._moments()):
                 if had_state:
                     moment.copy_(moments[k])

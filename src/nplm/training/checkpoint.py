@@ -3,6 +3,7 @@
     config.toml         settings as resolved, and which data set
     vocab.json          symbols, normalisation, longest training string
     model.safetensors   the best weights on val
+    ngram.safetensors   the tables of the n-gram, where one is part of the model
     last.safetensors    everything needed to go on
     metrics.jsonl       one line per exact evaluation
     batch_loss.f32      every step's loss, raw float32
@@ -21,19 +22,23 @@ import numpy as np
 import tomli_w
 import torch
 from filelock import FileLock, Timeout
+from numpy.typing import NDArray
 
-from nplm.config import ModelConfig, RunConfig, TrainConfig
+from nplm.config import MixtureConfig, ModelConfig, RunConfig, TrainConfig
 from nplm.corpus.dataset import Dataset
 from nplm.errors import DataError, UsageError
 from nplm.files import read_bytes, read_json, read_toml, sha256, write_bytes, write_json
 from nplm.runtime.modelcard import ModelCard
+from nplm.stepmodel import StepModel
 from nplm.training.loop import Evaluated, Trainer, TrainerState
-from nplm.training.model import NeuralLM, TorchModel
+from nplm.training.mixture import Mixture, NGramTable
+from nplm.training.model import NeuralLM
 from nplm.training.tensorfile import NO_RUN, read_header, read_tensors, write_tensors
+from nplm.training.torchmodel import LanguageModel, TorchModel, assemble
 from nplm.vocab import Vocab
 
 CONFIG, VOCAB = "config.toml", "vocab.json"
-BEST, LAST = "model.safetensors", "last.safetensors"
+BEST, LAST, NGRAM = "model.safetensors", "last.safetensors", "ngram.safetensors"
 METRICS, LOSSES = "metrics.jsonl", "batch_loss.f32"
 
 
@@ -63,7 +68,7 @@ def new_facts(
     """The facts of a run about to start."""
     card = ModelCard(
         dataset.vocab,
-        config.model.block_size,
+        config.block_size,
         dataset.normalize,
         dataset.longest,
         dataset.sha256,
@@ -104,11 +109,14 @@ def read_facts(run: Path) -> RunFacts:
     tables, vocab = read_toml(run / CONFIG, NO_RUN), read_json(run / VOCAB, NO_RUN)
     try:
         config = RunConfig(
-            tables["preset"], ModelConfig(**tables["model"]), TrainConfig(**tables["train"])
+            tables["preset"],
+            ModelConfig(**tables["model"]),
+            TrainConfig(**tables["train"]),
+            MixtureConfig(**tables["mixture"]),
         )
         card = ModelCard(
             Vocab(tuple(vocab["symbols"])),
-            config.model.block_size,
+            config.block_size,
             vocab["normalize"],
             vocab["longest"],
             tables["dataset"]["sha256"],
@@ -123,11 +131,11 @@ def read_facts(run: Path) -> RunFacts:
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder, opened for use: its best weights as a network."""
+    """A run folder, opened for use: the module with the best weights."""
 
     folder: Path
     facts: RunFacts
-    network: NeuralLM
+    module: LanguageModel
     best_step: int
 
     @property
@@ -135,8 +143,38 @@ class Run:
         return self.on("cpu")
 
     def on(self, device: str) -> TorchModel:
-        """The network as a StepModel on a torch device."""
-        return TorchModel(self.network.to(device), device)
+        """The module as a StepModel on a torch device."""
+        return TorchModel(self.module.to(device), device)
+
+    @property
+    def kind(self) -> str:
+        """What the module is, in a word."""
+        return {NeuralLM: "network", NGramTable: "n-gram"}.get(type(self.module), "mixture")
+
+    @property
+    def networks(self) -> list[NeuralLM]:
+        """The networks among its parts."""
+        parts = self.module.parts if isinstance(self.module, Mixture) else [self.module]
+        return [part for part in parts if isinstance(part, NeuralLM)]
+
+    def embedding(self) -> NDArray[np.float32]:
+        """(V, E) of the first network.
+
+        Raises:
+            DataError: an n-gram alone has none.
+        """
+        if not self.networks:
+            raise DataError(f"{self.folder} is an n-gram: it has no embedding", "choose a network")
+        return np.asarray(self.networks[0].embedding.weight.detach().cpu().numpy())
+
+    def parts(self) -> dict[str, StepModel]:
+        """What a mixture is made of, each as a model by itself; empty for a single part."""
+        if not isinstance(self.module, Mixture):
+            return {}
+        names = (["n-gram"] if self.module.ngram else []) + [
+            f"network {k}" for k in range(1, len(self.module.networks) + 1)
+        ]
+        return dict(zip(names, map(TorchModel, self.module.parts), strict=True))
 
     @property
     def card(self) -> ModelCard:
@@ -151,15 +189,21 @@ def load_run(folder: Path) -> Run:
     """
     facts = read_facts(folder)
     header, tensors = read_tensors(folder / BEST, _hashes(folder))
-    network = NeuralLM(facts.config.model, len(facts.card.vocab))
+    mixture, vocab_size = facts.config.mixture, len(facts.card.vocab)
+    networks = [NeuralLM(facts.config.model, vocab_size) for _ in range(mixture.networks)]
+    ngram = None
+    if mixture.ngram:
+        _, tables = read_tensors(folder / NGRAM, _hashes(folder))
+        ngram = NGramTable(mixture.order, tables["transitions"], tables["rows"])
+    module = assemble(networks, ngram)
     try:
-        network.load_state_dict(tensors)
+        module.load_state_dict(tensors)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise DataError(
             f"{folder / BEST} does not fit {CONFIG}: {reason}", "train again"
         ) from error
-    return Run(folder, facts, network.eval(), int(header["step"]))
+    return Run(folder, facts, module.eval(), int(header["step"]))
 
 
 class Writer:
@@ -198,6 +242,10 @@ class Writer:
             write_tensors(self.folder / BEST, number, self._hashes, trainer.best)
             self._best_written = trainer.best_step
 
+    def save_ngram(self, table: NGramTable) -> None:
+        tensors = {"transitions": table.transitions.cpu(), "rows": table.rows.cpu()}
+        write_tensors(self.folder / NGRAM, {}, self._hashes, tensors)
+
     def resume(self) -> TrainerState:
         """Read the last checkpoint and cut the logs back to its step."""
         header, tensors = read_tensors(self.folder / LAST, self._hashes)
@@ -222,10 +270,17 @@ def metrics(folder: Path) -> list[Evaluated]:
     return [Evaluated(**json.loads(line)) for line in _metric_lines(folder)]
 
 
+def batch_losses(folder: Path) -> NDArray[np.float32]:
+    """(steps,) the loss of every batch a run has logged, in nats per symbol."""
+    path = folder / LOSSES
+    content = read_bytes(path) if path.exists() else b""
+    return np.frombuffer(content[: len(content) // 4 * 4], np.float32)
+
+
 def is_finished(folder: Path) -> bool:
     """Whether a run has taken all its steps."""
     header = read_header(folder / LAST)
-    return int(header["step"]) == read_facts(folder).config.train.steps
+    return int(header["step"]) == read_facts(folder).config.steps
 
 
 @contextmanager

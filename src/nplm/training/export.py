@@ -32,6 +32,7 @@ from nplm.runtime.sampling import LANES, cumulative, probabilities, uniforms
 from nplm.runtime.session import INPUT, OUTPUT, open_bytes
 from nplm.stepmodel import StepModel, all_logits, iter_logits, log_softmax
 from nplm.training.checkpoint import Run
+from nplm.training.mixture import Mixture
 
 OPSET = 18
 IR_VERSION = 8  # the one of opset 18: onnxruntime since 2023 reads it
@@ -93,6 +94,7 @@ def _extra(run: Run, dataset: Dataset, table: ContextTable) -> dict[str, Any]:
     """The facts of a model card that no computation depends on. No clock, no path."""
     extra: dict[str, Any] = {
         "name": run.folder.resolve().name,
+        "kind": run.kind,
         "proof": {
             "contexts": len(table),
             "strings": PROOF_STRINGS,
@@ -105,6 +107,9 @@ def _extra(run: Run, dataset: Dataset, table: ContextTable) -> dict[str, Any]:
             "onnx": onnx.__version__,
         },
     }
+    if isinstance(run.module, Mixture):
+        weights = [round(float(weight), 6) for weight in run.module.weights]
+        extra["weights"] = dict(zip(run.parts(), weights, strict=True))
     if dataset.symbols("val"):
         nats = evaluate(run.model, dataset.table("val", run.model.block_size))
         extra["val"] = {"nats_per_symbol": round(nats.per_symbol, 6), "symbols": nats.symbols}
@@ -117,7 +122,7 @@ def to_onnx(run: Run, card: ModelCard) -> bytes:
     example = torch.zeros(2, run.model.block_size, dtype=torch.int64)
     with _silence():
         program = torch.onnx.export(
-            run.network.eval(),
+            run.module.eval(),
             (example,),
             dynamo=True,
             opset_version=OPSET,

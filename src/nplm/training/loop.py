@@ -12,15 +12,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from nplm.config import RunConfig, TrainConfig
 from nplm.corpus.contexts import ContextTable
-from nplm.corpus.evaluate import evaluate
+from nplm.corpus.evaluate import evaluate, pair_log_probabilities
+from nplm.corpus.ngram import fit
 from nplm.errors import DivergedError
-from nplm.training.batches import make_sampler
+from nplm.training.batches import losses, make_sampler
 from nplm.training.captured import CapturedStep
-from nplm.training.model import NeuralLM, TorchModel
+from nplm.training.mixture import Mixture, NGramTable, learn_weights, share_out
+from nplm.training.model import NeuralLM
+from nplm.training.torchmodel import LanguageModel, TorchModel, assemble
 
 STEPS_PER_READ = 64
 
@@ -59,9 +63,10 @@ class TrainerState:
 
 
 class Trainer:
-    """A network, its optimiser, and where they are.
+    """A model, the optimiser of its networks, and where they are.
 
     Attributes:
+        module: the whole model; `networks` are those of its parts that are trained by steps.
         step: steps taken.
         train_seconds: time in steps alone, without imports, evaluation or saving.
         best: the weights with the lowest val so far (without val: the last ones), on the CPU.
@@ -74,26 +79,40 @@ class Trainer:
         val: ContextTable | None,
         device: torch.device | str = "cpu",
     ) -> None:
+        assert train.block_size == config.block_size
         self.config = config
         self._train, self._val = train, val
         self.device = torch.device(device)
+        started = time.perf_counter()
         torch.manual_seed(config.train.seed)
-        self.network = NeuralLM(config.model, train.vocab_size)
-        if config.model.init == "scaled":
-            self.network.start_from(symbol_counts(train))
-        self.network.to(self.device)
-        self.optimizer = _optimizer(config.train, self.network)
+        self.networks = _networks(config, train)
+        self.ngram: NGramTable | None = None
+        if config.mixture.ngram:
+            self.ngram = NGramTable.of(fit(train, config.mixture.order))
+        self.module = assemble(self.networks, self.ngram).to(self.device)
         self._step_on_device: CapturedStep | None = None
-        if self.device.type == "cuda":
-            self._step_on_device = CapturedStep(config.train, train, self.network, self.optimizer)
-        else:
-            self._sampler = make_sampler(config.train, train)
+        if config.mixture.networks:
+            self._prepare_steps(config, train.shorten(config.model.block_size))
         self.step = 0
-        self.train_seconds = 0.0
-        self.best = _copy(self.network)
+        self.train_seconds = time.perf_counter() - started
+        self.best = _copy(self.module)
         self.best_step = 0
         self.best_nats = math.inf
-        self._evaluated = 0  # the step of the newest evaluation
+        self._evaluated = -1  # the step of the newest evaluation
+        self._ngram_on_val: NDArray[np.float64] | None = None
+
+    def _prepare_steps(self, config: RunConfig, table: ContextTable) -> None:
+        """What only networks need: an optimiser, and batches of what they are to learn."""
+        self.optimizer = _optimizer(config.train, [*self.module.parameters()])
+        smooth = None
+        if config.train.smoothing:  # no longer contexts than a network sees
+            smooth = fit(table, min(config.mixture.order, table.block_size + 1))
+        if self.device.type == "cuda":
+            self._step_on_device = CapturedStep(
+                config.train, table, self.networks, self.optimizer, smooth
+            )
+        else:
+            self._sampler = make_sampler(config.train, table, smooth)
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Train to the last step, or until `stop` says so; it is asked between steps.
@@ -101,20 +120,22 @@ class Trainer:
         Raises:
             DivergedError: a loss or a parameter is not finite.
         """
-        self.network.train()
+        self.module.train()
         interval = self.config.train.eval_interval
-        while self.step < self.config.train.steps and not stop():
-            until = min((self.step // interval + 1) * interval, self.config.train.steps)
-            losses = self._take_steps(until - self.step)
-            yield Stepped(self.step, losses)
+        while self.step < self.config.steps and not stop():
+            until = min((self.step // interval + 1) * interval, self.config.steps)
+            taken = self._take_steps(until - self.step)
+            yield Stepped(self.step, taken)
             if self.evaluation_due:
                 yield self._evaluate()
+        if self.evaluation_due:  # where there is nothing to train
+            yield self._evaluate()
 
     @property
     def evaluation_due(self) -> bool:
         """Whether the step just taken is one to evaluate at, and has not been evaluated."""
-        train = self.config.train
-        at = self.step % train.eval_interval == 0 or self.step == train.steps
+        interval, last = self.config.train.eval_interval, self.step == self.config.steps
+        at = last or (self.step > 0 and self.step % interval == 0)
         return at and self.step != self._evaluated
 
     def _take_steps(self, at_most: int) -> list[float]:
@@ -123,39 +144,58 @@ class Trainer:
         if self._step_on_device:
             steps = range(self.step, self.step + min(at_most, STEPS_PER_READ))
             rates = [learning_rate(self.config.train, step) for step in steps]
-            losses = self._step_on_device.take(steps, rates)
+            taken = self._step_on_device.take(steps, rates)
         else:
-            losses = [self._take_step()]
-        self.step += len(losses)
+            taken = [self._take_step()]
+        self.step += len(taken)
         self.train_seconds += time.perf_counter() - started
-        finite = list(map(math.isfinite, losses))
+        finite = list(map(math.isfinite, taken))
         if not all(finite):
-            self.step += finite.index(False) + 1 - len(losses)
+            self.step += finite.index(False) + 1 - len(taken)
             raise self._diverged("the loss")
-        return losses
+        return taken
 
     def _take_step(self) -> float:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.config.train, self.step)
         batch = self._sampler.batch(self.step)
-        loss = batch.loss(self.network.forward_by_tables(batch.contexts))
+        each = losses(self.networks, batch)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        each.sum().backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        return float(loss.detach())
+        return float(each.detach().mean())
 
     def _evaluate(self) -> Evaluated:
-        if not all(bool(torch.isfinite(p).all()) for p in self.network.parameters()):
+        if not all(bool(torch.isfinite(p).all()) for p in self.module.parameters()):
             raise self._diverged("a parameter")
-        model = TorchModel(self.network, self.device)
+        if isinstance(self.module, Mixture):
+            self._weigh(self.module)
+        model = TorchModel(self.module, self.device)
         train = evaluate(model, self._train).per_symbol
         val = evaluate(model, self._val).per_symbol if self._val else None
         if val is None or val < self.best_nats:
-            self.best, self.best_step = _copy(self.network), self.step
+            self.best, self.best_step = _copy(self.module), self.step
             self.best_nats = math.inf if val is None else val
-        rate = learning_rate(self.config.train, self.step - 1)
+        rate = learning_rate(self.config.train, self.step - 1) if self.step else 0.0
         self._evaluated = self.step
         return Evaluated(self.step, self.train_seconds, train, val, rate)
+
+    def _weigh(self, mixture: Mixture) -> None:
+        """Learn the weights of the parts on val, never on anything else."""
+        asked = self.config.mixture.ngram_weight
+        if isinstance(asked, float | int):
+            mixture.weigh(share_out(asked, len(self.networks)))
+        elif self._val is not None:
+            log_p = [self._on_val(part, self._val) for part in mixture.parts]
+            mixture.weigh(learn_weights(np.array(log_p), self._val.counts))
+
+    def _on_val(self, part: NeuralLM | NGramTable, val: ContextTable) -> NDArray[np.float64]:
+        """(E,) log-probabilities of the pairs of val; the n-gram's never change."""
+        if isinstance(part, NeuralLM):
+            return pair_log_probabilities(TorchModel(part, self.device), val)
+        if self._ngram_on_val is None:
+            self._ngram_on_val = pair_log_probabilities(TorchModel(part, self.device), val)
+        return self._ngram_on_val
 
     def _diverged(self, what: str) -> DivergedError:
         return DivergedError(
@@ -165,9 +205,10 @@ class Trainer:
 
     def state(self) -> TrainerState:
         """A snapshot; its tensors share no memory with the network."""
-        tensors = {f"weights.{name}": tensor for name, tensor in _copy(self.network).items()}
+        tensors = {f"weights.{name}": tensor for name, tensor in _copy(self.module).items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
-        for index, values in self.optimizer.state_dict()["state"].items():
+        moments = self.optimizer.state_dict()["state"] if self.networks else {}
+        for index, values in moments.items():
             for name, value in values.items():
                 tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value).cpu().clone()
         tensors["rng.cpu"] = torch.get_rng_state()
@@ -177,14 +218,15 @@ class Trainer:
 
     def restore(self, state: TrainerState) -> None:
         """Go on from a snapshot of a trainer with the same settings and data."""
-        self.network.load_state_dict(_under("weights.", state.tensors))
+        self.module.load_state_dict(_under("weights.", state.tensors))
         self.best = _under("best.", state.tensors)
         optimizer: dict[int, dict[str, Tensor]] = {}
         for key, value in _under("optimizer.", state.tensors).items():
             index, name = key.split(".", 1)
             optimizer.setdefault(int(index), {})[name] = value.clone()
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": optimizer, "param_groups": groups})
+        if self.networks:
+            groups = self.optimizer.state_dict()["param_groups"]
+            self.optimizer.load_state_dict({"state": optimizer, "param_groups": groups})
         if self._step_on_device:
             self._step_on_device.forget()  # what was captured wrote to other tensors
         torch.set_rng_state(state.tensors["rng.cpu"])
@@ -216,9 +258,18 @@ def learning_rate(config: TrainConfig, step: int) -> float:
     return config.learning_rate
 
 
-def _optimizer(config: TrainConfig, network: NeuralLM) -> torch.optim.Optimizer:
-    matrices = [p for p in network.parameters() if p.dim() > 1]
-    vectors = [p for p in network.parameters() if p.dim() == 1]
+def _networks(config: RunConfig, train: ContextTable) -> list[NeuralLM]:
+    """Networks before their first step, each with its own random weights."""
+    networks = [NeuralLM(config.model, train.vocab_size) for _ in range(config.mixture.networks)]
+    if config.model.init == "scaled":
+        for network in networks:
+            network.start_from(symbol_counts(train))
+    return networks
+
+
+def _optimizer(config: TrainConfig, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    matrices = [p for p in parameters if p.dim() > 1]
+    vectors = [p for p in parameters if p.dim() == 1]
     groups = [
         {"params": matrices, "weight_decay": config.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
@@ -235,8 +286,8 @@ def _optimizer(config: TrainConfig, network: NeuralLM) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, rate, fused=True, capturable=on_gpu)
 
 
-def _copy(network: NeuralLM) -> dict[str, Tensor]:
-    return {name: t.detach().cpu().clone() for name, t in network.state_dict().items()}
+def _copy(module: LanguageModel) -> dict[str, Tensor]:
+    return {name: t.detach().cpu().clone() for name, t in module.state_dict().items()}
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

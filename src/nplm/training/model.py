@@ -3,14 +3,13 @@
     y = b + U tanh(d + H x),  x = (C(w_{t-1}), ..., C(w_{t-n+1}))
 
 with C the embedding, H the first hidden layer, U the output layer. Further layers are residual.
-Optimisation is in `training.loop`, files are in `training.checkpoint`.
+Optimisation is in `training.loop`, files are in `training.checkpoint`, mixtures in
+`training.mixture`.
 
 Letters: B rows, T block size, V vocabulary size, E embedding size, D hidden size.
 """
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -36,6 +35,10 @@ class NeuralLM(nn.Module):
         self.activation = ACTIVATIONS[config.activation]
         self.dropout = nn.Dropout(config.dropout)
         _INITS[config.init](self)
+
+    @property
+    def block_size(self) -> int:
+        return self.config.block_size
 
     def start_from(self, counts: Tensor) -> None:
         """Start as the unigram: output bias log p(symbol), one added to each of the counts (V,).
@@ -97,28 +100,3 @@ def _init_normal(model: NeuralLM) -> None:
 
 
 _INITS = {"scaled": _init_scaled, "normal": _init_normal}
-
-
-class TorchModel:
-    """A network as a StepModel: evaluation mode, numpy in and out."""
-
-    def __init__(self, network: NeuralLM, device: torch.device | str = "cpu") -> None:
-        self.network = network
-        self.device = torch.device(device)
-
-    @property
-    def block_size(self) -> int:
-        return self.network.config.block_size
-
-    @property
-    def vocab_size(self) -> int:
-        return self.network.vocab_size
-
-    def __call__(self, contexts: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Contexts (B, T) int64 -> logits (B, V) float32."""
-        was_training = self.network.training
-        self.network.eval()
-        with torch.inference_mode():
-            logits = self.network(torch.from_numpy(contexts).to(self.device))
-        self.network.train(was_training)
-        return np.asarray(logits.cpu().numpy())

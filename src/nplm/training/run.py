@@ -2,19 +2,22 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from nplm.config import RunConfig
+from nplm.corpus.contexts import ContextTable
 from nplm.corpus.dataset import Dataset
+from nplm.corpus.ngram import MAX_ORDER, best_order
 from nplm.errors import DataError, DivergedError
 from nplm.training.checkpoint import (
     BEST,
     LAST,
     LOSSES,
     METRICS,
+    NGRAM,
     RunFacts,
     Writer,
     locked,
@@ -22,6 +25,7 @@ from nplm.training.checkpoint import (
     read_facts,
     write_facts,
 )
+from nplm.training.looks import LOOKS
 from nplm.training.loop import Evaluated, Event, Stepped, Trainer
 
 SAVE_SECONDS = 2.0
@@ -32,13 +36,21 @@ THREADS = 1
 
 @dataclass(frozen=True)
 class Started:
-    """The run is set up and starts after `step` steps."""
+    """The run is set up and starts after `step` steps.
+
+    Attributes:
+        parameters: of all networks.
+        contexts: distinct ones of the training data.
+        floor: nats per symbol below which no model of that block size can come on them.
+        ngram_contexts: of all lengths, where an n-gram is part of the model.
+    """
 
     step: int
     parameters: int
     contexts: int
     floor: float
     device: str
+    ngram_contexts: int
 
 
 @dataclass(frozen=True)
@@ -69,11 +81,13 @@ def train(
 
     Raises:
         DataError: the folder holds a run and neither `resume` nor `force` is given, is in use, or
-            (with `resume`) holds a run with other settings or of another data set.
+            (with `resume`) holds a run with other settings or of another data set; or the order
+            is larger than any string, or the n-gram's tables too large.
         DivergedError: a loss or parameter is not finite; the best weights so far are saved.
     """
     if not resume:
         refuse_run(folder, force=force)
+        config = settle_order(config, dataset)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -90,9 +104,37 @@ def train(
         yield from _train_locked(folder, facts, dataset, resume=resume, stop=stop)
 
 
+def settle_order(config: RunConfig, dataset: Dataset) -> RunConfig:
+    """`config` with the order of its n-gram, if it has one: `best_order` where none was given.
+
+    Raises:
+        DataError: the order is larger than any string.
+    """
+    order = config.mixture.order
+    if not config.uses_ngram:
+        return config
+    if not order:
+        order = min(best_order(*tables_of(dataset, MAX_ORDER - 1)), dataset.longest + 2)
+    elif order > dataset.longest + 2:
+        raise DataError(
+            f"order {order} is larger than any string: the longest to train on has "
+            f"{dataset.longest} symbols between its two boundaries",
+            f"give --order {dataset.longest + 2} or less",
+        )
+    return replace(config, mixture=replace(config.mixture, order=order))
+
+
+def tables_of(dataset: Dataset, block_size: int) -> tuple[ContextTable, ContextTable | None]:
+    """The context tables of train and, where there is one, of val."""
+    val = dataset.table("val", block_size) if dataset.symbols("val") else None
+    return dataset.table("train", block_size), val
+
+
 def refuse_run(folder: Path, *, force: bool) -> None:
     """Raise DataError when `folder` holds anything that a new run would replace."""
-    taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    taken = folder.exists() and (
+        not folder.is_dir() or any(path.name != ".lock" for path in folder.iterdir())
+    )
     if taken and not force:
         raise DataError(
             f"{folder} already exists",
@@ -104,8 +146,7 @@ def _train_locked(
     folder: Path, facts: RunFacts, dataset: Dataset, *, resume: bool, stop: Callable[[], bool]
 ) -> Iterator[RunEvent]:
     config, device = facts.config, facts.device
-    table = dataset.table("train", config.model.block_size)
-    val = dataset.table("val", config.model.block_size) if dataset.symbols("val") else None
+    table, val = tables_of(dataset, config.block_size)
     trainer = Trainer(config, table, val, device)
     if not resume:  # only now, when all that could be refused has been
         (folder / LAST).unlink(missing_ok=True)
@@ -115,8 +156,15 @@ def _train_locked(
         trainer.restore(writer.resume())
     else:
         _clear(folder)  # of an earlier run, or one killed before its first save
+    if trainer.ngram:
+        writer.save_ngram(trainer.ngram)
     yield Started(
-        trainer.step, trainer.network.parameter_count(), len(table), table.floor(), device
+        trainer.step,
+        sum(parameter.numel() for parameter in trainer.module.parameters()),
+        len(table),
+        table.floor(),
+        device,
+        len(trainer.ngram.rows) - 1 if trainer.ngram else 0,
     )
     saved = time.monotonic()
     try:
@@ -150,6 +198,9 @@ def _matching_facts(folder: Path, config: RunConfig, dataset: Dataset, device: s
             f"{folder} was trained on {facts.device}, not {device}",
             f"resume with --device {facts.device}",
         )
+    if not config.mixture.order:  # not asked for: what was settled stands
+        order = facts.config.mixture.order
+        config = replace(config, mixture=replace(config.mixture, order=order))
     if facts.config != config:
         raise DataError(
             f"{folder} has other settings than asked for: {_difference(facts.config, config)}",
@@ -161,7 +212,7 @@ def _matching_facts(folder: Path, config: RunConfig, dataset: Dataset, device: s
 def _difference(stored: RunConfig, asked: RunConfig) -> str:
     """The settings that differ, as `hidden_size 200, not 300`."""
     pairs = []
-    for part in ("model", "train"):
+    for part in ("model", "train", "mixture"):
         one, two = vars(getattr(stored, part)), vars(getattr(asked, part))
         pairs += [f"{key} {one[key]}, not {two[key]}" for key in one if one[key] != two[key]]
     return "; ".join(pairs) or f"preset {stored.preset}, not {asked.preset}"
@@ -169,5 +220,6 @@ def _difference(stored: RunConfig, asked: RunConfig) -> str:
 
 def _clear(folder: Path) -> None:
     """Remove the weights and logs of an earlier run, and what a kill left of unfinished writes."""
-    for path in [folder / BEST, folder / METRICS, folder / LOSSES, *folder.glob(".*.tmp")]:
+    old = (folder / name for name in (BEST, NGRAM, METRICS, LOSSES, LOOKS))
+    for path in [*old, *folder.glob(".*.tmp")]:
         path.unlink(missing_ok=True)

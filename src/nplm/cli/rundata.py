@@ -1,0 +1,25 @@
+"""The data set that a run was trained on."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nplm.errors import DataError
+
+if TYPE_CHECKING:
+    from nplm.corpus.dataset import Dataset
+    from nplm.training.checkpoint import RunFacts
+
+
+def dataset_of(run: Path, facts: "RunFacts", given: Path | None, cure: str) -> "Dataset":
+    """The data set of a run, from where it was or from a folder that is given.
+
+    Raises:
+        DataError: it is not there, or is another one; `cure` says what to do then.
+    """
+    from nplm.corpus.dataset import load
+
+    folder = given or facts.dataset_folder(run)
+    dataset = load(folder)
+    if dataset.sha256 != facts.card.dataset_sha256:
+        raise DataError(f"{folder} is not the data set that {run} was trained on", cure)
+    return dataset

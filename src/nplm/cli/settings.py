@@ -1,0 +1,150 @@
+"""The training settings as options of a command, made from the settings classes themselves.
+
+So every setting has a flag, `train` and `sweep` have the same ones, and a run can be written down
+as the command line that repeats it.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import Field, fields
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any
+
+import typer
+
+from nplm.config import MixtureConfig, ModelConfig, RunConfig, TrainConfig, override, shown
+from nplm.errors import UsageError
+from nplm.presets import preset
+
+PANELS = {
+    "model": ("Model (default: the preset's)", ModelConfig),
+    "train": ("Training (default: the preset's)", TrainConfig),
+    "mixture": ("Mixture (default: the preset's)", MixtureConfig),
+}
+HELP = {
+    "block_size": "Symbols of context.",
+    "embedding_size": "Numbers per symbol.",
+    "hidden_size": "Units per hidden layer.",
+    "layers": "Hidden layers; further ones are residual.",
+    "activation": "tanh, relu or gelu.",
+    "layer_norm": "Normalise each hidden layer.",
+    "dropout": "Share of hidden units dropped.",
+    "init": "Weights at the start: scaled or normal.",
+    "draw": "What a row of a batch is: contexts or positions.",
+    "steps": "Training steps.",
+    "batch_size": "Draws per step, or full.",
+    "optimizer": "sgd or adamw.",
+    "learning_rate": "Its highest value.",
+    "schedule": "constant, step, linear or cosine.",
+    "warmup": "Share of the steps in which the rate rises.",
+    "weight_decay": "Of AdamW, on matrices.",
+    "smoothing": "Share of an n-gram in what a network learns.",
+    "eval_every": "Steps between evaluations.",
+    "seed": "Of weights, draws and dropout.",
+    "networks": "Networks to average.",
+    "ngram": "Mix with an n-gram.",
+    "order": "Of the n-gram; 0: chosen on val, up to 8.",
+    "ngram_weight": "The n-gram's share, or em: learnt on val.",
+}
+
+
+def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give `command` an option per setting; it is called with those given as `settings`."""
+
+    @functools.wraps(command)
+    def wrapper(**arguments: Any) -> None:
+        given = {name: arguments.pop(name) for name in HELP}
+        settings = {name: parse(name, v) for name, v in given.items() if v is not None}
+        command(**arguments, settings=settings)
+
+    signature = inspect.signature(command)
+    own = [p for p in signature.parameters.values() if p.name != "settings"]
+    wrapper.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[*own, *(_option(part, item) for part, item in _settings())]
+    )
+    wrapper.__annotations__ = {
+        p.name: p.annotation for p in inspect.signature(wrapper).parameters.values()
+    }
+    return wrapper
+
+
+def parse(name: str, value: Any) -> Any:
+    """The value of a setting from the text of a flag; other values stay what they are.
+
+    Raises:
+        UsageError: the text is not of the setting's type.
+    """
+    if not isinstance(value, str):
+        return value
+    kind = next(item.type for _, item in _settings() if item.name == name)
+    options = kind.__args__ if isinstance(kind, UnionType) else (kind,)
+    if bool in options:
+        if value not in {"true", "false"}:
+            raise UsageError(f"{name} is {value!r}", "give true or false")
+        return value == "true"
+    for number in (int, float):
+        if number in options:
+            try:
+                return number(value)
+            except ValueError:
+                continue
+    if str in options:
+        return value
+    what = "a whole number" if int in options else "a number"
+    raise UsageError(f"{name} is {value!r}", f"give {what}")
+
+
+def settings_for(
+    preset_name: str | None,
+    file: Path | None,
+    flags: Mapping[str, Any],
+    resumed: RunConfig | None = None,
+) -> RunConfig:
+    """The settings of a run: flags over file over preset (or, to resume, over the run's own)."""
+    from nplm.files import read_toml
+
+    values = read_toml(file, "give a TOML file with tables [model] and [train]") if file else {}
+    for table in ("dataset", "run"):  # so that the config.toml of a run can be used again
+        values.pop(table, None)
+    named = values.pop("preset", None)
+    if named is not None and not preset_name:
+        try:
+            preset_name = preset(named).preset
+        except UsageError as error:
+            raise UsageError(f"{file}: {error.problem}", error.cure) from None
+    base = resumed if resumed and not preset_name else preset(preset_name or "default")
+    return override(override(base, values, str(file)), flags, "")
+
+
+def as_flags(config: RunConfig) -> list[str]:
+    """The flags of `nplm train` that give `config`, as words of a command line."""
+    base = preset(config.preset)
+    words = [] if config.preset == "default" else ["--preset", config.preset]
+    for part, item in _settings():
+        value = getattr(getattr(config, part), item.name)
+        flag = item.name.replace("_", "-")
+        if value == getattr(getattr(base, part), item.name):
+            continue
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", shown(value)]
+    return words
+
+
+def _settings() -> list[tuple[str, "Field[Any]"]]:
+    return [(part, item) for part, (_, kind) in PANELS.items() for item in fields(kind)]
+
+
+def _option(part: str, item: "Field[Any]") -> inspect.Parameter:
+    """The command's parameter for a setting: what may be a word is taken as text."""
+    kind: Any = str if isinstance(item.type, UnionType) else item.type
+    described = typer.Option(help=HELP[item.name], rich_help_panel=PANELS[part][0])
+    return inspect.Parameter(
+        item.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[kind | None, described],
+    )

@@ -1,0 +1,70 @@
+"""Models that need no training, which a network has to beat, and how good they are on a split."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nplm.corpus.contexts import ContextTable, count_contexts
+from nplm.corpus.dataset import SPLITS, Dataset
+from nplm.corpus.ngram import MAX_ORDER, NGram, best_order, fit
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """What is counted once for all splits.
+
+    Attributes:
+        ngram: of `best_order`.
+        whole_list: nats of the maximum-likelihood bigram of all splits on what it was counted on,
+            as the lesson quotes it.
+    """
+
+    dataset: Dataset
+    ngram: NGram
+    whole_list: float
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "Baselines":
+        train = dataset.table("train", MAX_ORDER - 1)
+        val = dataset.table("val", MAX_ORDER - 1) if dataset.symbols("val") else None
+        text = np.concatenate([dataset.streams[split] for split in SPLITS])
+        whole = count_contexts(text, 1, len(dataset.vocab))
+        return cls(dataset, fit(train, best_order(train, val)), whole.floor())
+
+    def on(self, split: str) -> dict[str, float]:
+        """Nats per symbol of each on a split.
+
+        The unigram and bigram are counted on train with one added to every count, so that nothing
+        is impossible.
+        """
+        train = self.dataset.table("train", 1)
+        wide = self.dataset.table(split, self.ngram.order - 1)
+        table = wide.shorten(1)
+        return {
+            "uniform": math.log(len(self.dataset.vocab)),
+            "unigram": _add_one(train.shorten(0), table.shorten(0)),
+            "bigram": _add_one(train, table),
+            "bigram_whole_list": self.whole_list,
+            "ngram": self.ngram.nats(wide).per_symbol,
+        }
+
+
+def _add_one(train: ContextTable, split: ContextTable) -> float:
+    """Of a table of one symbol of context or none; only the pairs that occur are looked up."""
+    vocab_size = train.vocab_size
+    totals = np.bincount(_rows_of(train), train.counts, vocab_size)
+    keys = _rows_of(train) * vocab_size + train.targets  # ascending, as the table is
+    wanted = _rows_of(split) * vocab_size + split.targets
+    places = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
+    counts = np.where(keys[places] == wanted, train.counts[places], 0)
+    log_p = np.log(counts + 1) - np.log(totals[_rows_of(split)] + vocab_size)
+    return float(-(split.counts * log_p).sum() / split.symbols)
+
+
+def _rows_of(table: ContextTable) -> NDArray[np.int64]:
+    """(E,) the last symbol of each pair's context, or zeros where there is no context."""
+    if not table.block_size:
+        return 0 * table.pair_rows
+    return np.asarray(table.contexts[table.pair_rows, 0], np.int64)

@@ -1,0 +1,44 @@
+"""What a run trains and export traces: a network, an n-gram or a mixture; and it as a StepModel."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nplm.training.mixture import Mixture, NGramTable
+from nplm.training.model import NeuralLM
+
+LanguageModel = NeuralLM | NGramTable | Mixture
+
+
+def assemble(networks: Sequence[NeuralLM], ngram: NGramTable | None) -> LanguageModel:
+    """One module of the parts; a single part stays what it is."""
+    if ngram and not networks:
+        return ngram
+    return networks[0] if len(networks) == 1 and not ngram else Mixture(networks, ngram)
+
+
+class TorchModel:
+    """A module as a StepModel: evaluation mode, numpy in and out."""
+
+    def __init__(self, module: LanguageModel, device: torch.device | str = "cpu") -> None:
+        self.module = module
+        self.device = torch.device(device)
+
+    @property
+    def block_size(self) -> int:
+        return self.module.block_size
+
+    @property
+    def vocab_size(self) -> int:
+        return self.module.vocab_size
+
+    def __call__(self, contexts: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Contexts (B, T) int64 -> logits (B, V) float32."""
+        was_training = self.module.training
+        self.module.eval()
+        with torch.inference_mode():
+            logits = self.module(torch.from_numpy(contexts).to(self.device))
+        self.module.train(was_training)
+        return np.asarray(logits.cpu().numpy())
