@@ -15,8 +15,11 @@ from nplm.cli import (
     evaluate,
     export,
     generate,
+    plot,
+    report,
     score,
     suggest,
+    sweep,
     train,
 )
 from nplm.errors import DataError, NplmError, UsageError
@@ -31,11 +34,14 @@ app = typer.Typer(
 )
 app.add_typer(dataset.app, name="dataset")
 app.command()(train.train)
+app.command()(sweep.sweep)
 app.command("eval")(evaluate.evaluate)
 app.add_typer(export.app, name="export")
 app.command()(generate.generate)
 app.command()(score.score)
 app.command()(suggest.suggest)
+app.add_typer(plot.app, name="plot")
+app.command()(report.report)
 app.command()(doctor.doctor)
 
 

@@ -1,0 +1,92 @@
+"""`nplm plot`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nplm.cli import latest
+from nplm.cli.console import note, training_extra
+
+app = typer.Typer(help="Draw a run or a sweep as PNG or SVG.", no_args_is_help=True)
+
+RunFolder = Annotated[
+    Path | None, typer.Argument(help="A run folder. (default: the run finished last)")
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace what exists.")]
+
+
+@app.command()
+def loss(
+    run: RunFolder = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File.png or .svg. (default: RUN/loss.png)")
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Batch losses and exact train and val over the steps."""
+    with training_extra("nplm plot"):
+        from nplm.report.figures import loss_figure, refuse_format, save
+        from nplm.training.checkpoint import batch_losses, metrics, read_facts
+    from nplm.errors import DataError
+    from nplm.files import refuse_existing
+
+    folder = latest.run_folder(run)
+    target = out or folder / "loss.png"
+    refuse_format(target)
+    refuse_existing(target, force=force)
+    read_facts(folder)
+    losses, evaluations = batch_losses(folder), metrics(folder)
+    if not len(losses) and not evaluations:
+        raise DataError(f"{folder} has logged no loss yet", "go on: nplm train --resume")
+    save(loss_figure(losses, evaluations, {}), target)
+    note(str(target))
+
+
+@app.command()
+def embedding(
+    run: RunFolder = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File.png or .svg. (default: RUN/embedding.png)")
+    ] = None,
+    force: Force = False,
+) -> None:
+    """The symbols where the network's embedding puts them."""
+    with training_extra("nplm plot"):
+        from nplm.report.figures import embedding_figure, refuse_format, save
+        from nplm.training.checkpoint import load_run
+    from nplm.files import refuse_existing
+
+    folder = latest.run_folder(run)
+    target = out or folder / "embedding.png"
+    refuse_format(target)
+    refuse_existing(target, force=force)
+    opened = load_run(folder)
+    save(embedding_figure(opened.embedding(), opened.card.vocab), target)
+    note(str(target))
+
+
+@app.command()
+def sweep(
+    folder: Annotated[Path | None, typer.Argument(help="A sweep. (default: the newest)")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File.png or .svg. (default: SWEEP/sweep.png)")
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Val over the swept settings."""
+    with training_extra("nplm plot"):
+        from nplm.report.figures import refuse_format, save_sweep
+        from nplm.training.sweep import results
+    from nplm.errors import DataError
+    from nplm.files import refuse_existing
+
+    source = latest.sweep_folder(folder)
+    target = out or source / "sweep.png"
+    refuse_format(target)
+    refuse_existing(target, force=force)
+    outcomes = results(source)
+    if not outcomes:
+        raise DataError(f"no trial of {source} has ended yet", "go on: nplm sweep")
+    save_sweep(outcomes, target)
+    note(str(target))

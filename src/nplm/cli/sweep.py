@@ -1,0 +1,160 @@
+"""`nplm sweep`."""
+
+import shlex
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nplm.cli import latest
+from nplm.cli.console import note, progress, stderr, stdout, training_extra
+from nplm.cli.settings import HELP, as_flags, parse, settings_for, with_settings
+from nplm.cli.signals import stop_on_signal
+from nplm.config import near, shown
+from nplm.errors import DataError, InterruptedRunError, UsageError
+from nplm.presets import PRESETS
+
+if TYPE_CHECKING:
+    from nplm.training.sweep import Outcome, Trial
+
+SWEEP = "Sweep"
+
+
+@with_settings
+def sweep(
+    source: Annotated[Path | None, typer.Argument(help="A data set. (default: the newest)")] = None,
+    *,
+    grid: Annotated[
+        list[str],
+        typer.Option(
+            help="NAME=VALUE,VALUE,... of any training setting; may be repeated.",
+            rich_help_panel=SWEEP,
+        ),
+    ],
+    preset_name: Annotated[
+        str | None,
+        typer.Option(
+            "--preset", help=f"{', '.join(PRESETS)}. (default: default)", rich_help_panel=SWEEP
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file of settings.", rich_help_panel=SWEEP)
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder. (default: checkpoints/NAME-sweep)", rich_help_panel=SWEEP),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(help="Processes; 0: one a processor.", min=0, rich_help_panel=SWEEP)
+    ] = 0,
+    pick: Annotated[
+        bool,
+        typer.Option("--pick", help="Print the winning command line alone.", rich_help_panel=SWEEP),
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Forget the trials that ended.", rich_help_panel=SWEEP)
+    ] = False,
+    settings: dict[str, Any],
+) -> None:
+    """Train once for each point of a grid of settings, and rank them by val.
+
+    The other options are the fixed part. Trials that have ended are not repeated.
+    """
+    points = parse_grid(grid, settings)
+    base = settings_for(preset_name, config, settings)
+    with training_extra("nplm sweep"):
+        from nplm.report.figures import save_sweep
+        from nplm.training import sweep as sweeps
+    folder = latest.dataset_folder(source)
+    target = out or latest.CHECKPOINTS / f"{folder.name}-sweep"
+    trials = sweeps.plan(base, points, target)
+    if force and (target / sweeps.RESULTS).exists():
+        shutil.rmtree(target)
+    with stop_on_signal() as stop:
+        events = sweeps.sweep(trials, target, folder, workers or sweeps.workers_here(), stop)
+        outcomes = _follow(events, trials)
+    if stop() and len(outcomes) < len(trials):
+        raise InterruptedRunError(
+            f"stopped after {len(outcomes)} of {len(trials)} trials", "the same command goes on"
+        )
+    outcomes.sort(key=lambda outcome: outcome.rank)
+    save_sweep(outcomes, target / "sweep.png")
+    _print(outcomes, to_stdout=not pick)
+    note(f"{target / sweeps.RESULTS}, {target / 'sweep.png'}")
+    winner = sweeps.best(outcomes)
+    if pick:
+        if winner is None:
+            raise DataError("every trial diverged", "try lower learning rates")
+        chosen = next(trial for trial in trials if trial.values == winner.values)
+        typer.echo(shlex.join(["nplm", "train", str(folder), *as_flags(chosen.config)]))
+
+
+def parse_grid(texts: list[str], fixed: dict[str, Any]) -> dict[str, list[Any]]:
+    """`learning-rate=0.1,1` and the like -> setting names to values.
+
+    Raises:
+        UsageError: not of that form, an unknown setting, one given twice, or a value of the wrong
+            type.
+    """
+    grid: dict[str, list[Any]] = {}
+    for text in texts:
+        shown, equals, values = text.partition("=")
+        name = shown.strip().removeprefix("--").replace("-", "_")
+        if not equals or not values.strip():
+            raise UsageError(f"--grid is {text!r}", "give NAME=VALUE,VALUE,...")
+        if name not in HELP:
+            raise UsageError(
+                f"--grid: unknown setting {shown!r}",
+                f"did you mean {near(name, list(HELP)).replace('_', '-')}?",
+            )
+        if name in grid or name in fixed:
+            raise UsageError(f"--grid: {shown} is given twice", "give it once")
+        parsed = [parse(name, value.strip()) for value in values.split(",")]
+        grid[name] = list(dict.fromkeys(parsed))
+    return grid
+
+
+def _follow(events: Any, trials: "list[Trial]") -> "list[Outcome]":
+    """Collect outcomes; on a terminal one bar for the sweep and one for each running trial."""
+    from nplm.training.sweep import Outcome
+
+    outcomes = []
+    with progress() as bars:
+        whole = bars.add_task("trials", total=len(trials))
+        tasks: dict[str, Any] = {}
+        for event in events:
+            if isinstance(event, Outcome):
+                outcomes.append(event)
+                bars.update(whole, completed=len(outcomes))
+                done = next(trial for trial in trials if trial.values == event.values)
+                if done.name in tasks:
+                    bars.remove_task(tasks.pop(done.name))
+                continue
+            name = event.trial.name
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=event.trial.config.steps)
+            bars.update(tasks[name], completed=event.step)
+    return outcomes
+
+
+def _print(outcomes: "list[Outcome]", *, to_stdout: bool) -> None:
+    from rich.table import Table
+
+    table = Table()
+    for name in outcomes[0].values:
+        table.add_column(name.replace("_", "-"), justify="right")
+    for heading in ("val nats/symbol", "train", "at step", "train seconds"):
+        table.add_column(heading, justify="right")
+    for outcome in outcomes:
+        val, train = (
+            "-" if nats is None else f"{nats:.4f}" for nats in (outcome.nats, outcome.train_nats)
+        )
+        table.add_row(
+            *map(shown, outcome.values.values()),
+            val if outcome.status == "done" else f"diverged (best {val})",
+            train,
+            f"{outcome.step:,}",
+            f"{outcome.train_seconds:.1f}",
+        )
+    (stdout() if to_stdout else stderr()).print(table)

@@ -1,0 +1,236 @@
+"""The pictures, drawn without a screen: loss curves, the embedding, a sweep.
+
+Each function returns a matplotlib Figure; `save` writes one, `as_svg` gives its text.
+"""
+
+import io
+import unicodedata
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator
+from numpy.typing import NDArray
+
+from nplm.config import shown
+from nplm.errors import UsageError
+from nplm.files import write_bytes
+from nplm.report.fonts import drawable
+from nplm.training.loop import Evaluated
+from nplm.training.sweep import Outcome
+from nplm.vocab import BOUNDARY_SHOWN, Vocab
+
+FORMATS = (".png", ".svg")
+BINS = 300  # of steps, in the picture of batch losses
+LOG_RATIO = 4.0  # values that lie further apart than this are drawn on a logarithmic axis
+VOWELS = set("aeiouyаеёиоуыэюяєіїαεηιουω")
+COLOURS = {"boundary": "#b3261e", "vowel": "#0b57d0", "symbol": "#444746"}
+SIZES = {"boundary": 26}  # a dot is small
+BLUE, ORANGE, GREY = "#0b57d0", "#c25e00", "#9aa0a6"
+
+
+def loss_figure(
+    losses: NDArray[np.float32],
+    evaluations: Sequence[Evaluated],
+    lines: Mapping[str, float],
+) -> Figure:
+    """Batch losses and exact evaluations over the steps.
+
+    Args:
+        losses: (steps,) of every batch, in nats per symbol.
+        lines: labels to nats of what is drawn as a level, as the floor or a baseline.
+    """
+    figure, axes = _figure()
+    if len(losses):
+        _batch_losses(axes, losses)
+    steps = [e.step for e in evaluations]
+    train = [e.train_nats_per_symbol for e in evaluations]
+    axes.plot(steps, train, "o-", color=BLUE, markersize=3, label="train, exact")
+    val = [e.val_nats_per_symbol for e in evaluations if e.val_nats_per_symbol is not None]
+    if val:
+        axes.plot(steps, val, "o-", color=ORANGE, markersize=3, label="val, exact")
+    for style, (label, nats) in zip((":", "--", "-."), lines.items(), strict=False):
+        axes.axhline(nats, color="black", linewidth=1, linestyle=style, label=label)
+    values = np.concatenate([losses, train, val, list(lines.values())])
+    _log_if_wide(axes, values)
+    axes.set(xlabel="step", ylabel="nats per symbol")
+    if len(values):
+        axes.legend(frameon=False)
+    return figure
+
+
+def _batch_losses(axes: Axes, losses: NDArray[np.float32]) -> None:
+    """Their mean and range in up to 300 bins: all noise, few points."""
+    edges = np.linspace(0, len(losses), min(BINS, len(losses)) + 1).astype(int)[:-1]
+    low = np.minimum.reduceat(losses, edges)
+    high = np.maximum.reduceat(losses, edges)
+    sizes = np.diff(edges, append=len(losses))
+    middle = np.add.reduceat(losses, edges) / sizes
+    steps = edges + (sizes + 1) / 2
+    axes.fill_between(steps, low, high, color=GREY, alpha=0.3, linewidth=0)
+    axes.plot(steps, middle, color=GREY, linewidth=1, label="batches: mean and range")
+
+
+def embedding_figure(vectors: NDArray[np.floating], vocab: Vocab) -> Figure:
+    """Symbols as labels where their embedding (V, E) puts them in two dimensions."""
+    places, share = project(vectors)
+    shown, fonts = drawable(vocab.symbols)
+    labels = [BOUNDARY_SHOWN, *shown]
+    figure, axes = _figure()
+    for symbol, label, (x, y) in zip(["", *vocab.symbols], labels, places, strict=True):
+        kind = "boundary" if not symbol else "vowel" if is_vowel(symbol) else "symbol"
+        axes.text(
+            x,
+            y,
+            label,
+            color=COLOURS[kind],
+            family=fonts,
+            parse_math=False,
+            ha="center",
+            va="center",
+            fontsize=SIZES.get(kind, 11) if len(label) == 1 else 6,
+            fontweight="bold" if kind != "symbol" else "normal",
+        )
+    if len(vectors) and np.ptp(places, axis=0).all():
+        low, high = places.min(axis=0), places.max(axis=0)
+        margin = 0.08 * (high - low)
+        axes.set_xlim(low[0] - margin[0], high[0] + margin[0])
+        axes.set_ylim(low[1] - margin[1], high[1] + margin[1])
+    for kind, name in (("boundary", "boundary (.)"), ("vowel", "vowels"), ("symbol", "others")):
+        axes.plot([], [], "s", color=COLOURS[kind], label=name, markersize=5)
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    exact = vectors.shape[1] <= 2
+    kind = "dimension" if exact else "principal component"
+    axes.set(xlabel=f"{kind} 1", ylabel=f"{kind} 2")
+    if not exact:
+        described = f"directions in {vectors.shape[1]} dimensions, {share:.0%} of their variance"
+        axes.set_title(described, fontsize="medium")
+    return figure
+
+
+def project(vectors: NDArray[np.floating]) -> tuple[NDArray[np.float64], float]:
+    """(V, E) -> (V, 2), and the share of the variance that it keeps.
+
+    One or two dimensions stay as they are. Of more, the principal components of the directions are
+    taken: rare symbols have the longest vectors, and without that the picture shows only them.
+    """
+    wide = vectors.astype(np.float64)
+    if wide.shape[1] <= 2:
+        return np.pad(wide, ((0, 0), (0, 2 - wide.shape[1]))), 1.0
+    wide /= np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-300)
+    centred = wide - wide.mean(axis=0)
+    _, sizes, directions = np.linalg.svd(centred, full_matrices=False)
+    # A direction is as good as its opposite: the one whose largest entry is positive is taken.
+    signs = np.sign(directions[np.arange(2), np.abs(directions[:2]).argmax(axis=1)])
+    kept = sizes[:2] ** 2
+    return centred @ (directions[:2].T * signs), float(kept.sum() / max((sizes**2).sum(), 1e-300))
+
+
+def is_vowel(symbol: str) -> bool:
+    """Whether a letter is a vowel without its accents, in Latin, Greek or Cyrillic script."""
+    return unicodedata.normalize("NFD", symbol)[0].lower() in VOWELS
+
+
+def sweep_figure(outcomes: Sequence[Outcome]) -> Figure:
+    """Val over the swept setting with the most values; a line for each value of the others."""
+    names = list(outcomes[0].values)
+    numeric = [n for n in names if all(_is_number(o.values[n]) for o in outcomes)]
+    if not numeric:
+        return _bars(outcomes)
+    swept = max(numeric, key=lambda name: len({o.values[name] for o in outcomes}))
+    figure, axes = _figure()
+    groups: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        rest = ", ".join(f"{k} {shown(v)}" for k, v in outcome.values.items() if k != swept)
+        groups.setdefault(rest.replace("_", " "), []).append(outcome)
+    for label, group in sorted(groups.items()):
+        known = sorted((o for o in group if o.nats is not None), key=lambda o: o.values[swept])
+        colour = f"C{len(axes.lines) // 2 % 10}"
+        for status, style in (("done", "o-"), ("diverged", "x")):
+            chosen = [o for o in known if o.status == status]
+            axes.plot(
+                [o.values[swept] for o in chosen],
+                [o.nats or 0.0 for o in chosen],
+                style,
+                color=colour,
+                label=(label or None) if status == "done" else None,
+            )
+    _log_if_wide(axes, np.array([o.nats for o in outcomes if o.nats is not None]))
+    values = np.array([o.values[swept] for o in outcomes], np.float64)
+    if values.min() > 0 and values.max() / values.min() > LOG_RATIO:
+        axes.set_xscale("log")
+    axes.set(xlabel=swept.replace("_", " "), ylabel="val, nats per symbol")
+    if len(groups) > 1:
+        axes.legend(frameon=False)
+    return figure
+
+
+def _bars(outcomes: Sequence[Outcome]) -> Figure:
+    figure, axes = _figure()
+    done = [o for o in outcomes if o.nats is not None]
+    labels = [
+        ", ".join(f"{k.replace('_', ' ')} {shown(v)}" for k, v in o.values.items()) for o in done
+    ]
+    axes.barh(labels, [o.nats or 0.0 for o in done], color=BLUE)
+    axes.invert_yaxis()
+    axes.set(xlabel="val, nats per symbol")
+    return figure
+
+
+def save_sweep(outcomes: Sequence[Outcome], path: Path) -> None:
+    save(sweep_figure(outcomes), path)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a picture, as its ending says; the same figure gives the same bytes.
+
+    Raises:
+        UsageError: the ending is neither .png nor .svg.
+        DataError: it cannot be written.
+    """
+    refuse_format(path)
+    write_bytes(path, _render(figure, path.suffix.lower().removeprefix(".")))
+
+
+def refuse_format(path: Path) -> None:
+    if path.suffix.lower() not in FORMATS:
+        raise UsageError(f"--out is {path}", "give a name that ends in .png or .svg")
+
+
+def as_svg(figure: Figure) -> bytes:
+    """A picture for a page; text is drawn as shapes, so that it needs no font."""
+    return _render(figure, "svg")
+
+
+def _render(figure: Figure, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    metadata: dict[str, str | None] = {"Date": None} if kind == "svg" else {"Software": None}
+    with mpl.rc_context({"svg.hashsalt": "nplm"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        figure.savefig(buffer, format=kind, dpi=150, metadata=metadata, bbox_inches="tight")
+    return buffer.getvalue()
+
+
+def _figure() -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _log_if_wide(axes: Axes, values: NDArray[np.floating]) -> None:
+    finite = values[np.isfinite(values)]
+    if len(finite) and finite.min() > 0 and finite.max() / finite.min() > LOG_RATIO:
+        axes.set_yscale("log")
+        plain = FuncFormatter(lambda value, _: f"{value:g}")
+        axes.yaxis.set_major_formatter(plain)
+        axes.yaxis.set_minor_formatter(plain)
+        axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

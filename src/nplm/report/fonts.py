@@ -1,0 +1,62 @@
+"""Which fonts draw which symbols: matplotlib's own where it can, then any font of the system.
+
+A symbol that no font can draw is shown by its code point, never as a missing-glyph box.
+"""
+
+import unicodedata
+from collections.abc import Iterable
+from functools import cache
+
+from matplotlib import font_manager
+from matplotlib.ft2font import FT2Font
+
+OWN = "DejaVu Sans"  # comes with matplotlib
+SPACE = "\N{OPEN BOX}"
+
+
+def visible(symbol: str) -> str:
+    """A symbol as something to see: a space as an open box, what has no shape as its code point."""
+    if symbol == " ":
+        return SPACE
+    shapeless = unicodedata.category(symbol)[0] in "CZ"
+    return code_point(symbol) if shapeless else symbol
+
+
+def code_point(symbol: str) -> str:
+    """`U+1F600`."""
+    return f"U+{ord(symbol):04X}"
+
+
+def drawable(symbols: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The symbols as fonts can draw them, and the names of the fonts that it takes."""
+    fonts, shown = [OWN], []
+    for symbol in map(visible, symbols):
+        font = next((name for name in fonts if _has(name, symbol)), None) or _font_of(symbol)
+        if font and font not in fonts:
+            fonts.append(font)
+        shown.append(symbol if font else code_point(symbol))
+    return shown, fonts
+
+
+@cache
+def _glyphs(path: str) -> frozenset[int]:
+    try:
+        return frozenset(FT2Font(path).get_charmap())
+    except (OSError, RuntimeError):  # a broken font, or one of bitmaps alone
+        return frozenset()
+
+
+@cache
+def _has(name: str, symbol: str) -> bool:
+    glyphs = _glyphs(font_manager.findfont(name))
+    return all(ord(character) in glyphs for character in symbol)
+
+
+@cache
+def _font_of(symbol: str) -> str | None:
+    """The name of a font of the system that draws `symbol`; fonts of bitmaps cannot be scaled."""
+    for entry in font_manager.fontManager.ttflist:
+        bitmaps = "color" in entry.name.lower() or "emoji" in entry.name.lower()
+        if not bitmaps and all(ord(c) in _glyphs(entry.fname) for c in symbol):
+            return entry.name
+    return None
