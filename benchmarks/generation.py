@@ -24,6 +24,7 @@ from nplm.corpus import dataset
 from nplm.corpus.evaluate import evaluate
 from nplm.presets import preset
 from nplm.runtime.session import OnnxModel, open_model
+from nplm.stepmodel import all_logits, log_softmax
 from nplm.training import run
 from nplm.training.checkpoint import load_run
 from nplm.training.export import export
@@ -137,6 +138,23 @@ def scoring(file: Path) -> None:
     print(f"score against eval of the file: {abs(total / exact - 1):.1e} relative")
 
 
+def mixture(scratch: Path) -> None:
+    """The `best` preset: parity on val, and a million names from a cold start."""
+    data = names()
+    run_folder, file = scratch / "best", scratch / "best.onnx"
+    dataset.save(data, scratch / "data")
+    list(run.train(run_folder, preset("best"), data, scratch / "data", force=True))
+    opened = load_run(run_folder)
+    export(opened, data, file, force=True)
+    contexts = data.table("val", opened.card.block_size).contexts
+    logs = [log_softmax(all_logits(model, contexts)) for model in (opened.model, open_model(file))]
+    print(f"best: {file.stat().st_size / 1e6:.1f} MB; {len(contexts):,} val contexts, torch and")
+    print(f"onnxruntime within {np.abs(logs[0] - logs[1]).max():.1e} in log-probability")
+    for count in (1_000_000, 2_000_000):
+        seconds = whole_process(file, count)
+        print(f"nplm generate -n {count:,}: {seconds:.2f} s, {count / seconds:,.0f} names/s")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--names", type=int, default=1_000_000)
@@ -155,6 +173,7 @@ def main() -> None:
             print("block size 8, embedding 24, hidden 256, one residual layer")
             generating(file, network, [asked.names])
             cold_and_warm(file, asked.names)
+            mixture(Path(scratch))
 
 
 if __name__ == "__main__":

@@ -140,7 +140,7 @@ class TrainConfig:
     """
 
     draw: str = "contexts"
-    steps: int = 3500
+    steps: int = 3000
     batch_size: int | str = 512
     optimizer: str = "adamw"
     learning_rate: float = 0.005

@@ -50,7 +50,7 @@ PRESETS: Mapping[str, RunConfig] = {
         "best",
         # Beside the n-gram itself, networks that have not already learnt it add more.
         ModelConfig(dropout=0.2),
-        TrainConfig(steps=3000, smoothing=0.0),
+        TrainConfig(smoothing=0.0),
         MixtureConfig(networks=2, ngram=True),
     ),
 }

@@ -68,6 +68,8 @@ def train(
     if not resume:
         run.refuse_run(target, force=force)
     resumed = read_facts(target) if resume else None
+    if resumed and is_finished(target):
+        note(f"{target} has taken all its steps: there is nothing to resume")
     resolved = settings_for(preset_name, config, settings, resumed.config if resumed else None)
     if resumed and device == "auto":
         device = resumed.device

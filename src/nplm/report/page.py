@@ -18,7 +18,6 @@ from nplm.config import SamplingConfig, shown
 from nplm.corpus.baselines import Baselines
 from nplm.corpus.dataset import Dataset
 from nplm.corpus.evaluate import Nats, evaluate
-from nplm.errors import DataError
 from nplm.report.figures import as_svg, embedding_figure, loss_figure
 from nplm.report.fonts import visible
 from nplm.runtime.generate import default_max_length, generate
@@ -245,11 +244,8 @@ def _status(
     folder: Path, facts: RunFacts, evaluations: Sequence[Evaluated], steps_logged: int
 ) -> str:
     """A sentence where the run is not what its settings ask for; else nothing."""
-    try:
-        if is_finished(folder):
-            return ""
-    except DataError:  # nothing has been saved yet
-        pass
+    if is_finished(folder):
+        return ""
     last = max(steps_logged, evaluations[-1].step if evaluations else 0)
     return (
         f"This run is not finished: {last:,} of {facts.config.steps:,} steps are logged, and "

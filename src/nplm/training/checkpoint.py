@@ -279,6 +279,8 @@ def batch_losses(folder: Path) -> NDArray[np.float32]:
 
 def is_finished(folder: Path) -> bool:
     """Whether a run has taken all its steps."""
+    if not (folder / LAST).exists():
+        return False
     header = read_header(folder / LAST)
     return int(header["step"]) == read_facts(folder).config.steps
 
