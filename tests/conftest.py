@@ -2,7 +2,10 @@
 
 import importlib.util
 import os
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
 
@@ -13,18 +16,19 @@ from nplm.presets import preset
 
 HAS_TRAINING = importlib.util.find_spec("torch") is not None
 SHARED = Path(os.environ.get("NPLM_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
+ROOMS = {"training", "report"}  # that need torch
 NAMES = Path(__file__).parents[1] / "data" / "names.txt"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "training" in item.path.relative_to(Path(__file__).parent).parts:
+        if ROOMS & set(item.path.relative_to(Path(__file__).parent).parts):
             item.add_marker("training")
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Where there is no torch, files that import it are not collected."""
-    inside = collection_path.is_relative_to(Path(__file__).parent / "training")
+    inside = any(collection_path.is_relative_to(Path(__file__).parent / room) for room in ROOMS)
     return True if inside and not HAS_TRAINING else None
 
 
@@ -101,6 +105,42 @@ def model_file(run_folder: Path, small: Dataset, tmp_path_factory: pytest.TempPa
     out = tmp_path_factory.mktemp("exports") / "names.onnx"
     export(load_run(run_folder), small, out)
     return out
+
+
+class Serial:
+    """A pool without processes: what is submitted is done at once."""
+
+    def __init__(
+        self, workers: int, context: Any, start: Callable[..., None], arguments: Any
+    ) -> None:
+        start(*arguments)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(function(*arguments))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+@pytest.fixture
+def serial(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sweeps run in this process: a process that imports torch takes seconds to start."""
+    pytest.importorskip("torch")
+    from nplm.training import sweep
+
+    def start(reports: Any, stopping: Any) -> None:
+        sweep._worker.update(reports=reports, stopping=stopping)
+
+    monkeypatch.setattr(sweep, "ProcessPoolExecutor", Serial)
+    monkeypatch.setattr(sweep, "_start_worker", start)
 
 
 @pytest.fixture(scope="session")

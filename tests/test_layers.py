@@ -20,7 +20,7 @@ ALLOWED = {
     "report": {"ground", "corpus", "runtime", "training", "report"},
     "cli": {"ground", "corpus", "runtime", "training", "report", "cli"},
 }
-HEAVY = {"torch", "onnx", "onnxscript", "matplotlib", "safetensors"}
+HEAVY = {"torch", "onnx", "onnxscript", "matplotlib", "safetensors", "jinja2"}
 
 
 def room(module: str) -> str:
@@ -70,6 +70,30 @@ def test_generate_loads_nothing_of_the_training_half(tiny_model: Path, tmp_path:
     loaded = modules_after(code, tmp_path)
     assert "onnxruntime" in loaded
     assert not loaded & HEAVY
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "eval {model} --data {data} --split test",
+        "score {model} {names}",
+        "suggest {model} mar",
+        "doctor",
+        "sweep --help",
+        "plot --help",
+        "report --help",
+    ],
+)
+def test_what_draws_is_loaded_only_to_draw(
+    tiny_model: Path, small_folder: Path, names_file: Path, tmp_path: Path, command: str
+) -> None:
+    words = command.format(model=tiny_model, data=small_folder, names=names_file).split()
+    code = (
+        f"sys.argv = ['nplm', *{words!r}]\nfrom nplm.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit as done:\n    assert not done.code"
+    )
+    may = {"torch"} if command == "doctor" else set()  # to name its devices
+    assert not modules_after(code, tmp_path) & (HEAVY - may)
 
 
 def test_help_loads_no_arrays(tmp_path: Path) -> None:

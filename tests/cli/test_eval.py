@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Nplm, Result
 
 pytestmark = pytest.mark.usefixtures("home")
-MODEL = "exports/names.onnx"
+MODEL, RUN = "exports/names.onnx", "checkpoints/names"
 KEYS = {
     *("split", "nats_per_symbol", "bits_per_symbol", "perplexity", "symbols", "strings"),
     *("parts", "baselines", "ngram_order"),
@@ -188,6 +188,64 @@ class TestRun:
         (trained / "deep").mkdir()
         (trained / "checkpoints" / "names").rename(trained / "deep" / "run")
         assert nplm.ok("eval", "deep/run", "--data", "data/names", "--json").json["symbols"] == 791
+
+    def test_looks_at_test_are_counted(self, nplm: "Nplm", trained: Path) -> None:
+        """Beside the run, and told; val does not count."""
+        path = trained / RUN / "test_looks.jsonl"
+        nplm.ok("eval", RUN, "--json")
+        nplm.ok("eval", RUN, "--split", "train", "--split", "val")
+        assert not path.exists()
+        said = (
+            "the first look at the test split",
+            "was looked at once before",
+            "was looked at 2 times before",
+        )
+        for before, words in enumerate(said):
+            done = nplm.ok("eval", RUN, "--split", "val", "--split", "test", "--json")
+            assert words in done.err
+            found = results(done)
+            assert found["test"]["earlier_looks"] == before
+            assert set(found["val"]) == KEYS
+            assert set(found["test"]) == {*KEYS, "earlier_looks"}
+            *_, last = path.read_text(encoding="utf-8").splitlines()
+            assert json.loads(last)["nats_per_symbol"] == found["test"]["nats_per_symbol"]
+        assert len(path.read_bytes().splitlines()) == 3
+        done = nplm.ok("eval", RUN, "--split", "test")
+        assert "looked at 3 times before" in done.err
+
+    def test_one_command_is_one_look(self, nplm: "Nplm", trained: Path) -> None:
+        done = nplm.ok("eval", RUN, "--split", "test", "--split", "test", "--json")
+        assert [json.loads(line)["earlier_looks"] for line in done.lines] == [0, 0]
+        assert len((trained / RUN / "test_looks.jsonl").read_bytes().splitlines()) == 1
+
+    def test_a_look_at_other_data_does_not_count(self, nplm: "Nplm", trained: Path) -> None:
+        nplm.ok("dataset", "build", "--seed", "1", "--out", "other")
+        done = nplm.ok("eval", RUN, "--split", "test", "--data", "other", "--json")
+        assert "earlier_looks" not in done.json
+        assert not (trained / RUN / "test_looks.jsonl").exists()
+
+    def test_naming_the_runs_own_data_is_no_way_round(self, nplm: "Nplm", trained: Path) -> None:
+        (trained / "data" / "names").rename(trained / "moved")
+        done = nplm.ok("eval", RUN, "--split", "test", "--data", "moved", "--json")
+        assert done.json["earlier_looks"] == 0
+        assert (trained / RUN / "test_looks.jsonl").exists()
+
+    def test_a_new_run_in_the_folder_starts_the_count_anew(
+        self, nplm: "Nplm", trained: Path
+    ) -> None:
+        nplm.ok("eval", RUN, "--split", "test")
+        assert nplm.train("--resume").code == 0
+        assert nplm.ok("eval", RUN, "--split", "test", "--json").json["earlier_looks"] == 1
+        assert nplm.train("--force").code == 0
+        assert not (trained / RUN / "test_looks.jsonl").exists()
+        assert nplm.ok("eval", RUN, "--split", "test", "--json").json["earlier_looks"] == 0
+
+    def test_a_look_that_cannot_be_recorded_is_not_shown(self, nplm: "Nplm", trained: Path) -> None:
+        (trained / RUN / "test_looks.jsonl").symlink_to(trained / "no" / "folder")
+        nplm.refuses(3, "eval", RUN, "--split", "test", says=("test_looks.jsonl", "writable"))
+        (trained / RUN / "test_looks.jsonl").unlink()
+        (trained / RUN / "test_looks.jsonl").mkdir()
+        nplm.refuses(3, "eval", RUN, "--split", "test", says=("test_looks.jsonl",))
 
     def test_no_run(self, nplm: "Nplm") -> None:
         nplm.refuses(3, "eval", says=("no finished run under checkpoints/", "nplm train"))

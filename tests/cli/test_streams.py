@@ -41,7 +41,8 @@ def test_the_five_commands_run_in_order(nplm: "Nplm", names_file: Path) -> None:
     "command",
     [
         *("", "dataset", "dataset build", "dataset info", "train", "eval"),
-        *("export", "export onnx", "generate", "doctor"),
+        *("export", "export onnx", "generate", "doctor", "sweep", "report"),
+        *("plot", "plot loss", "plot embedding", "plot sweep"),
     ],
 )
 def test_help(nplm: "Nplm", command: str, help_option: str) -> None:
@@ -73,7 +74,11 @@ def test_a_wrong_command_line_gives_one_line(nplm: "Nplm", command: str, says: s
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "export onnx", "eval", "eval run", "generate --runtime torch"]
+    "command",
+    [
+        *("train", "export onnx", "eval", "eval run", "generate --runtime torch"),
+        *("sweep data/names --grid seed=1", "plot loss run", "plot embedding", "report"),
+    ],
 )
 def test_without_the_training_extra(home: Path, command: str) -> None:
     """The message has the exact pip line."""

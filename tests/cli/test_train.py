@@ -37,7 +37,8 @@ def test_it_ends_with_scores_place_samples_and_the_next_command(nplm: "Nplm", ho
     last = json.loads(metrics[-1])
     assert f"train {last['train_nats_per_symbol']:.4f}" in scores
     assert f"val {last['val_nats_per_symbol']:.4f} nats per symbol at step 60" in scores
-    assert scores.endswith(size)
+    assert f", {size}, " in scores
+    assert scores.endswith(" s of steps")
     assert place == f"run: {RUN}"
     assert len(samples) == 10
     assert all(len(sample) > 2 and sample.startswith("  ") for sample in samples)

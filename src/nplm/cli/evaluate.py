@@ -43,7 +43,7 @@ def evaluate(
     opened = _open(target, data)
     results = scores(opened, splits)
     if opened.run is not None and "test" in splits:
-        _record_look(opened.run, next(r for r in results if r["split"] == "test"))
+        _record_look(opened.run, [result for result in results if result["split"] == "test"])
     if as_json:
         for result in results:
             typer.echo(json.dumps(result, ensure_ascii=False))
@@ -110,17 +110,18 @@ def _open(target: Path | None, data: Path | None) -> Opened:
     cure = "name one to score it on all the same: --data DIR"
     dataset = load(data) if data else dataset_of(run.folder, run.facts, None, cure)
     own = reencode(dataset, run.card.vocab, run.card.normalize)
-    looked = None if data else run
+    looked = run if dataset.sha256 == run.card.dataset_sha256 else None
     return Opened(str(run.folder), run.kind, run.model, run.parts(), run.card, own, looked)
 
 
-def _record_look(run: "Run", result: dict[str, Any]) -> None:
+def _record_look(run: "Run", results: list[dict[str, Any]]) -> None:
     """Say how often test was looked at before, and add this time."""
     from nplm.training.looks import looks, record_look
 
     before = looks(run.folder)
-    result["earlier_looks"] = before
-    record_look(run.folder, result["nats_per_symbol"], run.best_step)
+    for result in results:
+        result["earlier_looks"] = before
+    record_look(run.folder, results[0]["nats_per_symbol"], run.best_step)
     if not before:
         note("the first look at the test split with this run")
         return

@@ -48,13 +48,13 @@ def report(
 def commands(folder: Path, facts: "RunFacts", dataset: "Dataset") -> list[str]:
     """The command lines that make the run again from its list of strings."""
     source, name = dataset.source, folder.resolve().name
-    build = ["dataset", "build", str(source["file"])]
+    build = ["dataset", "build", "-" if source["file"] == "stdin" else str(source["file"])]
     build += ["--split", ",".join(source["split"]), "--split-by", source["split_by"]]
     build += ["--distinct"] if source["distinct"] else []
     build += ["--normalize", dataset.normalize] if dataset.normalize != "nfc" else []
     build += ["--seed", str(source["seed"]), "--out", f"data/{dataset.name}"]
     train = ["train", f"data/{dataset.name}", *as_flags(facts.config)]
-    train += ["--device", facts.device] if facts.device != "cpu" else []
     run = f"checkpoints/{name}"
-    lines = [build, [*train, "--out", run], ["eval", run], ["export", "onnx", run]]
+    train += ["--device", facts.device, "--out", run]
+    lines = [build, train, ["eval", run], ["export", "onnx", run]]
     return [shlex.join(["nplm", *words]) for words in lines]

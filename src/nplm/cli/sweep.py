@@ -1,7 +1,6 @@
 """`nplm sweep`."""
 
 import shlex
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -69,10 +68,9 @@ def sweep(
     folder = latest.dataset_folder(source)
     target = out or latest.CHECKPOINTS / f"{folder.name}-sweep"
     trials = sweeps.plan(base, points, target)
-    if force and (target / sweeps.RESULTS).exists():
-        shutil.rmtree(target)
     with stop_on_signal() as stop:
-        events = sweeps.sweep(trials, target, folder, workers or sweeps.workers_here(), stop)
+        count = workers or sweeps.workers_here()
+        events = sweeps.sweep(trials, target, folder, count, stop, force=force)
         outcomes = _follow(events, trials)
     if stop() and len(outcomes) < len(trials):
         raise InterruptedRunError(
@@ -141,19 +139,15 @@ def _follow(events: Any, trials: "list[Trial]") -> "list[Outcome]":
 def _print(outcomes: "list[Outcome]", *, to_stdout: bool) -> None:
     from rich.table import Table
 
-    table = Table()
-    for name in outcomes[0].values:
-        table.add_column(name.replace("_", "-"), justify="right")
-    for heading in ("val nats/symbol", "train", "at step", "train seconds"):
-        table.add_column(heading, justify="right")
+    table = Table(caption="val and train in nats per symbol, seconds of training steps")
+    for name in (*outcomes[0].values, "val", "train", "step", "seconds"):
+        table.add_column(name.replace("_", "-"), justify="right", overflow="fold")
     for outcome in outcomes:
-        val, train = (
-            "-" if nats is None else f"{nats:.4f}" for nats in (outcome.nats, outcome.train_nats)
-        )
+        train = "-" if outcome.train_nats is None else f"{outcome.train_nats:.4f}"
         table.add_row(
             *map(shown, outcome.values.values()),
-            val if outcome.status == "done" else f"diverged (best {val})",
-            train,
+            f"{outcome.nats:.4f}" if outcome.status == "done" else "diverged",
+            train if outcome.status == "done" else "-",
             f"{outcome.step:,}",
             f"{outcome.train_seconds:.1f}",
         )

@@ -68,8 +68,6 @@ def train(
     if not resume:
         run.refuse_run(target, force=force)
     resumed = read_facts(target) if resume else None
-    if resumed and is_finished(target):
-        note(f"{target} has taken all its steps: there is nothing to resume")
     resolved = settings_for(preset_name, config, settings, resumed.config if resumed else None)
     if resumed and device == "auto":
         device = resumed.device
@@ -79,6 +77,8 @@ def train(
             target, resolved, dataset, folder, chosen, resume=resume, force=force, stop=stop
         )
         started = _show(events, resolved.steps)
+    if resume and started.step == resolved.steps:
+        note(f"{target} had taken all its steps: there was nothing left to do")
     if stop() and not is_finished(target):
         cure = f"go on: nplm {shlex.join(['train', str(folder), '--out', str(target), '--resume'])}"
         raise InterruptedRunError(f"stopped, everything is saved in {target}", cure)
@@ -164,11 +164,13 @@ def _summary(run: "Run", started: "Started", next_argument: str) -> None:
     from nplm.training.checkpoint import metrics
     from nplm.training.mixture import Mixture
 
-    best = next((e for e in metrics(run.folder) if e.step == run.best_step), None)
+    evaluations = metrics(run.folder)
+    best = next((e for e in evaluations if e.step == run.best_step), None)
     assert best is not None
     val = best.val_nats_per_symbol
     shown = f", val {val:.4f}" if val is not None else ""
     where = f" at step {best.step:,}, {started.parameters:,} parameters" if best.step else ""
+    where += f", {evaluations[-1].train_seconds:.1f} s of steps" if best.step else ""
     if val is None and best.step:
         where += "; there is no val split, so these are the last weights"
     note(

@@ -21,13 +21,14 @@ from nplm.errors import UsageError
 from nplm.files import write_bytes
 from nplm.report.fonts import drawable
 from nplm.training.loop import Evaluated
-from nplm.training.sweep import Outcome
+from nplm.training.sweep import Outcome, name_of
 from nplm.vocab import BOUNDARY_SHOWN, Vocab
 
 FORMATS = (".png", ".svg")
 BINS = 300  # of steps, in the picture of batch losses
 LOG_RATIO = 4.0  # values that lie further apart than this are drawn on a logarithmic axis
-VOWELS = set("aeiouyаеёиоуыэюяєіїαεηιουω")
+VOWELS = set("aeiouyæøœıаеёиоуыэюяєіїαεηιουω")
+CONSONANTS = set("йў")  # which without their accents would be vowels
 COLOURS = {"boundary": "#b3261e", "vowel": "#0b57d0", "symbol": "#444746"}
 SIZES = {"boundary": 26}  # a dot is small
 BLUE, ORANGE, GREY = "#0b57d0", "#c25e00", "#9aa0a6"
@@ -95,11 +96,10 @@ def embedding_figure(vectors: NDArray[np.floating], vocab: Vocab) -> Figure:
             fontsize=SIZES.get(kind, 11) if len(label) == 1 else 6,
             fontweight="bold" if kind != "symbol" else "normal",
         )
-    if len(vectors) and np.ptp(places, axis=0).all():
-        low, high = places.min(axis=0), places.max(axis=0)
-        margin = 0.08 * (high - low)
-        axes.set_xlim(low[0] - margin[0], high[0] + margin[0])
-        axes.set_ylim(low[1] - margin[1], high[1] + margin[1])
+    low, span = places.min(axis=0), np.ptp(places, axis=0)
+    margin = np.where(span > 0, 0.08 * span, 1.0)
+    axes.set_xlim(low[0] - margin[0], low[0] + span[0] + margin[0])
+    axes.set_ylim(low[1] - margin[1], low[1] + span[1] + margin[1])
     for kind, name in (("boundary", "boundary (.)"), ("vowel", "vowels"), ("symbol", "others")):
         axes.plot([], [], "s", color=COLOURS[kind], label=name, markersize=5)
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
@@ -131,8 +131,9 @@ def project(vectors: NDArray[np.floating]) -> tuple[NDArray[np.float64], float]:
 
 
 def is_vowel(symbol: str) -> bool:
-    """Whether a letter is a vowel without its accents, in Latin, Greek or Cyrillic script."""
-    return unicodedata.normalize("NFD", symbol)[0].lower() in VOWELS
+    """Whether a letter, accents apart, is a vowel of the Latin, Greek or Cyrillic script."""
+    letter = symbol.lower()
+    return letter not in CONSONANTS and unicodedata.normalize("NFD", letter)[0] in VOWELS
 
 
 def sweep_figure(outcomes: Sequence[Outcome]) -> Figure:
@@ -171,11 +172,13 @@ def sweep_figure(outcomes: Sequence[Outcome]) -> Figure:
 
 def _bars(outcomes: Sequence[Outcome]) -> Figure:
     figure, axes = _figure()
-    done = [o for o in outcomes if o.nats is not None]
+    known = [o for o in outcomes if o.nats is not None]
+    ends = {"done": "", "diverged": " (diverged)"}
     labels = [
-        ", ".join(f"{k.replace('_', ' ')} {shown(v)}" for k, v in o.values.items()) for o in done
+        name_of(o.values).replace("_", " ").replace(",", ", ") + ends[o.status] for o in known
     ]
-    axes.barh(labels, [o.nats or 0.0 for o in done], color=BLUE)
+    colours = [BLUE if o.status == "done" else GREY for o in known]
+    axes.barh(labels, [o.nats or 0.0 for o in known], color=colours)
     axes.invert_yaxis()
     axes.set(xlabel="val, nats per symbol")
     return figure

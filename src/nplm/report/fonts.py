@@ -48,15 +48,19 @@ def _glyphs(path: str) -> frozenset[int]:
 
 @cache
 def _has(name: str, symbol: str) -> bool:
-    glyphs = _glyphs(font_manager.findfont(name))
+    # A bare name would be read as a fontconfig pattern, in which some characters mean something.
+    glyphs = _glyphs(font_manager.findfont(font_manager.FontProperties(family=[name])))
     return all(ord(character) in glyphs for character in symbol)
 
 
 @cache
 def _font_of(symbol: str) -> str | None:
-    """The name of a font of the system that draws `symbol`; fonts of bitmaps cannot be scaled."""
+    """The name of a font of the system that draws `symbol`.
+
+    Fonts of bitmaps cannot be scaled, and a font of last resort has only boxes.
+    """
     for entry in font_manager.fontManager.ttflist:
-        bitmaps = "color" in entry.name.lower() or "emoji" in entry.name.lower()
-        if not bitmaps and all(ord(c) in _glyphs(entry.fname) for c in symbol):
+        useless = any(word in entry.name.lower() for word in ("color", "emoji", "last resort"))
+        if not useless and all(ord(c) in _glyphs(entry.fname) for c in symbol):
             return entry.name
     return None

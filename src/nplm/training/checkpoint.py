@@ -266,8 +266,15 @@ class Writer:
 
 
 def metrics(folder: Path) -> list[Evaluated]:
-    """The evaluations a run has logged."""
-    return [Evaluated(**json.loads(line)) for line in _metric_lines(folder)]
+    """The evaluations a run has logged.
+
+    Raises:
+        DataError: a line is not one; the message names the file.
+    """
+    try:
+        return [Evaluated(**json.loads(line)) for line in _metric_lines(folder)]
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{folder / METRICS} is damaged: {error}", "train again") from error
 
 
 def batch_losses(folder: Path) -> NDArray[np.float32]:

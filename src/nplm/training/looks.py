@@ -7,14 +7,19 @@ import json
 from pathlib import Path
 
 from nplm.errors import DataError
+from nplm.files import read_bytes
 
 LOOKS = "test_looks.jsonl"
 
 
 def looks(run: Path) -> int:
-    """How often the test split has been looked at."""
+    """How often the test split has been looked at.
+
+    Raises:
+        DataError: the record cannot be read.
+    """
     path = run / LOOKS
-    return len(path.read_bytes().splitlines()) if path.exists() else 0
+    return len(read_bytes(path).splitlines()) if path.exists() else 0
 
 
 def record_look(run: Path, nats_per_symbol: float, weights_of_step: int) -> None:

@@ -9,9 +9,11 @@ import json
 import multiprocessing
 import os
 import queue
+import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
@@ -21,13 +23,14 @@ from typing import Any
 from nplm.config import RunConfig, override, shown
 from nplm.corpus.dataset import load
 from nplm.errors import DataError, DivergedError
-from nplm.files import read_bytes, write_bytes
+from nplm.files import read_bytes, sha256, write_bytes
 from nplm.training.checkpoint import LAST, metrics
 from nplm.training.loop import Stepped
 from nplm.training.run import settle_order, train
 
 RESULTS, TRIALS = "sweep.jsonl", "trials"
 POLL_SECONDS = 0.1
+LONGEST_NAME = 120  # of a trial's folder
 REPORT_STEPS = 20  # a worker tells of its progress this often
 Values = Mapping[str, Any]
 
@@ -42,7 +45,7 @@ class Trial:
 
     @property
     def name(self) -> str:
-        return self.folder.name
+        return name_of(self.values)
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def plan(base: RunConfig, grid: Mapping[str, list[Any]], folder: Path) -> list[T
     for point in itertools.product(*grid.values()):
         values = dict(zip(grid, point, strict=True))
         config = override(base, values, "--grid")
-        trials.append(Trial(values, config, folder / TRIALS / name_of(values)))
+        trials.append(Trial(values, config, folder / TRIALS / _folder_name(values)))
     return trials
 
 
@@ -96,14 +99,18 @@ def sweep(
     dataset_folder: Path,
     workers: int,
     stop: Callable[[], bool] = lambda: False,
+    *,
+    force: bool = False,
 ) -> Iterator[Progress | Outcome]:
     """Run the trials that have not ended yet; outcomes of the others come first.
 
     Args:
         stop: asked a few times a second; when it says so, running trials are saved where they are.
+        force: forget the trials that have ended.
 
     Raises:
-        DataError: the folder cannot be written, or holds a sweep of other fixed settings or data.
+        DataError: the folder cannot be written, or holds something else than a sweep of the same
+            settings over the same data; or a trial cannot be run.
     """
     dataset = load(dataset_folder)
     if not dataset.symbols("val"):
@@ -111,6 +118,8 @@ def sweep(
             f"{dataset_folder} has no val split to compare trials on",
             "build it with a share for val",
         )
+    if force and (folder / RESULTS).exists():
+        shutil.rmtree(folder)
     ended = _ended(folder, trials, dataset.sha256)
     for trial in trials:
         if trial.name in ended:
@@ -121,7 +130,8 @@ def sweep(
     with ProcessPoolExecutor(
         min(workers, max(1, len(todo))), context, _start_worker, (reports, stopping)
     ) as pool:
-        running = {pool.submit(_run, trial, dataset_folder): trial for trial in todo}
+        with _deaf_children():
+            running = {pool.submit(_run, trial, dataset_folder): trial for trial in todo}
         try:
             while running:
                 yield from _reported(reports, todo)
@@ -130,7 +140,11 @@ def sweep(
                     record = _record(future)
                     if record is None:  # stopped before its end
                         continue
-                    ended[trial.name] = record | _identity(trial, dataset.sha256)
+                    tables = trial.config.as_tables()
+                    ended[trial.name] = record | {
+                        "config": tables,
+                        "dataset_sha256": dataset.sha256,
+                    }
                     _write(folder, ended)
                     yield _outcome(record)
                 if stop():
@@ -149,6 +163,19 @@ def name_of(values: Values) -> str:
     return ",".join(f"{key}={shown(value)}" for key, value in values.items())
 
 
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Processes started here never see Ctrl-C, not even before their first line runs."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def best(outcomes: list[Outcome]) -> Outcome | None:
     """The trial with the lowest val; None when none ended well."""
     done = [outcome for outcome in outcomes if outcome.status == "done"]
@@ -159,11 +186,17 @@ def results(folder: Path) -> list[Outcome]:
     """The trials of a sweep that have ended, best first.
 
     Raises:
-        DataError: there is no sweep in `folder`.
+        DataError: there is no sweep in `folder`, or its results are damaged.
     """
     if not (folder / RESULTS).exists():
         raise DataError(f"there is no sweep in {folder}", "make one: nplm sweep --grid NAME=VALUES")
     return sorted(map(_outcome, _read(folder).values()), key=lambda outcome: outcome.rank)
+
+
+def _folder_name(values: Values) -> str:
+    """The name of a trial, cut to what file systems take."""
+    name = name_of(values)
+    return name if len(name) <= LONGEST_NAME else f"{name[:100]}...{sha256(name.encode())[:16]}"
 
 
 def _start_worker(reports: "Queue[tuple[str, int]]", stopping: Event) -> None:
@@ -228,25 +261,36 @@ def _record(future: "Future[dict[str, Any] | None]") -> dict[str, Any] | None:
     return None if future.cancelled() else future.result()
 
 
-def _identity(trial: Trial, dataset: str) -> dict[str, Any]:
-    """What must be equal for a trial that has ended to stand for this one."""
-    return {"config": trial.config.as_tables(), "dataset_sha256": dataset}
+def _fixed(config: Mapping[str, Any], swept: Values) -> dict[str, Any]:
+    """The settings of a run that a sweep does not touch."""
+    parts = {key: value for key, value in config.items() if isinstance(value, Mapping)}
+    return {
+        f"{part}.{name}": value
+        for part, settings in parts.items()
+        for name, value in settings.items()
+        if name not in swept
+    }
 
 
 def _ended(folder: Path, trials: list[Trial], dataset: str) -> dict[str, dict[str, Any]]:
     """The records of a sweep that this one goes on with, by the name of the trial."""
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder} is a file", "choose another --out")
     if not (folder / RESULTS).exists():
         if folder.exists() and any(folder.iterdir()) and not (folder / TRIALS).exists():
             raise DataError(f"{folder} is not a sweep", "choose another --out")
-        _write(folder, {})
+        try:
+            _write(folder, {})
+        except DataError as error:
+            raise DataError(error.problem, "choose another --out") from error
         return {}
-    ended = _read(folder)
-    for trial in trials:
-        record = ended.get(trial.name)
-        asked = _identity(trial, dataset)
-        if record and any(record[key] != value for key, value in asked.items()):
+    ended, values = _read(folder), trials[0].values
+    asked = _fixed(trials[0].config.as_tables(), values)
+    for record in ended.values():
+        same = record["values"].keys() == values.keys() and record["dataset_sha256"] == dataset
+        if not same or _fixed(record["config"], values) != asked:
             raise DataError(
-                f"{folder} holds a sweep of other data or with other fixed settings",
+                f"{folder} holds a sweep of other settings or other data",
                 "choose another --out, or start anew with --force",
             )
     return ended
@@ -256,9 +300,11 @@ def _read(folder: Path) -> dict[str, dict[str, Any]]:
     path = folder / RESULTS
     try:
         records = [json.loads(line) for line in read_bytes(path).splitlines()]
+        for record in records:
+            _outcome(record), record["config"].items(), record["dataset_sha256"]
         return {name_of(record["values"]): record for record in records}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} is damaged: {error}", "start anew with --force") from error
+        raise DataError(f"{path} is damaged: {error!r}", "start anew with --force") from error
 
 
 def _write(folder: Path, records: dict[str, dict[str, Any]]) -> None:

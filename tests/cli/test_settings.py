@@ -1,0 +1,156 @@
+"""The options made from the settings classes, and settings written down as options. No torch."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import TYPE_CHECKING, Annotated, Any
+
+import pytest
+import typer
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from nplm.cli.main import app
+from nplm.cli.settings import HELP, as_flags, parse, settings_for, with_settings
+from nplm.config import (
+    MAX_SEED,
+    MixtureConfig,
+    ModelConfig,
+    RunConfig,
+    TrainConfig,
+    override,
+)
+from nplm.errors import UsageError
+from nplm.presets import PRESETS, preset
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Nplm
+
+NAMES = [item.name for part in (ModelConfig, TrainConfig, MixtureConfig) for item in fields(part)]
+SHARES, SIZES = st.floats(0, 1), st.integers(1, 1 << 20)
+VALUES = {
+    "block_size": st.integers(1, 64),
+    "embedding_size": SIZES,
+    "hidden_size": SIZES,
+    "layers": st.integers(1, 16),
+    "activation": st.sampled_from(["tanh", "relu", "gelu"]),
+    "layer_norm": st.booleans(),
+    "dropout": st.floats(0, 0.95),
+    "init": st.sampled_from(["scaled", "normal"]),
+    "draw": st.sampled_from(["contexts", "positions"]),
+    "steps": st.integers(1, 10**12),
+    "batch_size": SIZES | st.just("full"),
+    "optimizer": st.sampled_from(["sgd", "adamw"]),
+    "learning_rate": st.floats(0, 1e38, exclude_min=True),
+    "schedule": st.sampled_from(["constant", "step", "linear", "cosine"]),
+    "warmup": SHARES,
+    "weight_decay": st.floats(0, 1e300),
+    "smoothing": SHARES,
+    "eval_every": st.integers(0, 10**12),
+    "seed": st.integers(0, MAX_SEED),
+    "networks": st.integers(0, 16),
+    "ngram": st.booleans(),
+    "order": st.sampled_from([0, *range(2, 66)]),
+    "ngram_weight": SHARES | st.just("em"),
+}
+
+
+def reader() -> Callable[[list[str]], RunConfig]:
+    """A command with the options of `train`: words -> the settings it was given."""
+    typed, given_to = typer.Typer(), []
+
+    @typed.command()
+    @with_settings
+    def command(
+        *,
+        preset_name: Annotated[str | None, typer.Option("--preset")] = None,
+        settings: dict[str, Any],
+    ) -> None:
+        given_to.append(settings_for(preset_name, None, settings))
+
+    parser = typer.main.get_command(typed)
+
+    def read(words: list[str]) -> RunConfig:
+        parser.main(words, prog_name="nplm", standalone_mode=False)
+        return given_to.pop()
+
+    return read
+
+
+READ = reader()
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_its_name(name: str) -> None:
+    assert as_flags(preset(name)) == ([] if name == "default" else ["--preset", name])
+    assert READ(as_flags(preset(name))) == preset(name)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.sampled_from(sorted(PRESETS)), st.fixed_dictionaries({}, optional=VALUES))
+def test_settings_as_flags_are_read_back(name: str, values: dict[str, Any]) -> None:
+    try:
+        config = override(preset(name), values, "")
+    except UsageError:
+        assume(False)
+    assert READ(as_flags(config)) == config
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_only_what_is_not_the_presets_is_written(name: str) -> None:
+    config = override(preset(name), {"steps": 7, "layer_norm": False}, "")
+    switch = ["--no-layer-norm"] if preset(name).model.layer_norm else []
+    chosen = [] if name == "default" else ["--preset", name]
+    assert as_flags(config) == [*chosen, *switch, "--steps", "7"]
+
+
+def test_every_setting_has_an_option_in_train_and_sweep() -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    assert sorted(HELP) == sorted(NAMES) == sorted(VALUES)
+    for command in ("train", "sweep"):
+        options = {p.name: p for p in commands[command].params}
+        assert set(NAMES) <= set(options)
+        for name in NAMES:
+            assert f"--{name.replace('_', '-')}" in options[name].opts
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("steps", "10", 10),
+        ("learning_rate", "1e-3", 0.001),
+        ("learning_rate", "1", 1.0),
+        ("batch_size", "32", 32),
+        ("batch_size", "full", "full"),
+        ("ngram_weight", "0.5", 0.5),
+        ("ngram_weight", "em", "em"),
+        ("layer_norm", "true", True),
+        ("ngram", "false", False),
+        ("activation", "relu", "relu"),
+        ("steps", 10, 10),
+    ],
+)
+def test_the_text_of_a_value(name: str, text: Any, value: object) -> None:
+    parsed = parse(name, text)
+    assert (parsed, type(parsed)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "cure"),
+    [
+        ("steps", "1.5", "a whole number"),
+        ("steps", "", "a whole number"),
+        ("learning_rate", "fast", "a number"),
+        ("layer_norm", "yes", "true or false"),
+        ("ngram", "1", "true or false"),
+    ],
+)
+def test_a_text_of_the_wrong_type(name: str, text: str, cure: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} is '{text}'; give {cure}"):
+        parse(name, text)
+
+
+@pytest.mark.training
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("option", ["batch-size", "ngram-weight", "learning-rate", "layers"])
+def test_an_option_that_is_no_number(nplm: "Nplm", option: str) -> None:
+    nplm.refuses(2, "train", f"--{option}", "many", says=("many",))

@@ -1,0 +1,311 @@
+"""Trials of a grid: planned, run, kept. Without processes: tests/cli/test_sweep.py has some."""
+
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nplm.cli.settings import HELP
+from nplm.cli.sweep import parse_grid
+from nplm.config import DatasetConfig, RunConfig, override
+from nplm.corpus import dataset
+from nplm.errors import DataError, UsageError
+from nplm.presets import preset
+from nplm.training import sweep as sweeps
+from nplm.training.checkpoint import LAST, LOSSES, is_finished, metrics, read_facts
+from nplm.training.sweep import RESULTS, TRIALS, Outcome, Progress, Trial, best, plan, results
+
+pytestmark = pytest.mark.usefixtures("serial")
+EVERY_SETTING = [
+    "block-size=2",
+    "embedding-size=3",
+    "hidden-size=5",
+    "layers=3",
+    "activation=relu",
+    "layer-norm=false",
+    "dropout=0.5",
+    "init=normal",
+    "draw=contexts",
+    "steps=7",
+    "batch-size=full",
+    "optimizer=sgd",
+    "learning-rate=0.25",
+    "schedule=cosine",
+    "warmup=0.125",
+    "weight-decay=0.75",
+    "smoothing=0",
+    "eval-every=3",
+    "seed=9",
+    "networks=2",
+    "ngram=true",
+    "order=4",
+    "ngram-weight=0.375",
+]
+
+
+@pytest.fixture
+def sweep(small_folder: Path, tmp_path: Path, tiny_config: RunConfig) -> Callable[..., list[Any]]:
+    """Run the trials of a grid in `tmp_path / "sweep"`; the events."""
+
+    def run(grid: dict[str, list[Any]], base: RunConfig = tiny_config, **options: Any) -> list[Any]:
+        folder = tmp_path / "sweep"
+        trials = plan(base, grid, folder)
+        return list(sweeps.sweep(trials, folder, small_folder, 2, **options))
+
+    return run
+
+
+def outcomes(events: list[Any]) -> list[Outcome]:
+    return [event for event in events if isinstance(event, Outcome)]
+
+
+def stop_in_the_middle(monkeypatch: pytest.MonkeyPatch, asked: int) -> None:
+    """Workers are told to stop when they have asked so many times."""
+
+    class Stopping:
+        calls = itertools.count()
+
+        def is_set(self) -> bool:
+            return next(self.calls) >= asked
+
+    def start(reports: Any, _: Any) -> None:
+        sweeps._worker.update(reports=reports, stopping=Stopping())
+
+    monkeypatch.setattr(sweeps, "_start_worker", start)
+
+
+def test_the_plan_is_the_whole_grid(tiny_config: RunConfig, tmp_path: Path) -> None:
+    grid = {"learning_rate": [0.1, 1.0], "batch_size": [32, "full"], "layer_norm": [True]}
+    trials = plan(tiny_config, grid, tmp_path)
+    assert [trial.values for trial in trials] == [
+        {"learning_rate": rate, "batch_size": size, "layer_norm": True}
+        for rate in (0.1, 1.0)
+        for size in (32, "full")
+    ]
+    assert trials[3].name == "learning_rate=1,batch_size=full,layer_norm=True"
+    assert trials[3].folder == tmp_path / TRIALS / trials[3].name
+    for trial in trials:
+        assert trial.config == override(tiny_config, trial.values, "")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", HELP)
+def test_any_setting_can_be_swept(name: str, tmp_path: Path) -> None:
+    (text,) = [text for text in EVERY_SETTING if text.startswith(name.replace("_", "-") + "=")]
+    base = preset("best" if name == "ngram_weight" else "default")
+    (trial,) = plan(base, parse_grid([text], {}), tmp_path)
+    changed = {
+        key: value
+        for part in ("model", "train", "mixture")
+        for key, value in vars(getattr(trial.config, part)).items()
+        if value != getattr(getattr(base, part), key)
+    }
+    assert changed in ({name: trial.values[name]}, {})  # nothing where it is the preset's own
+    assert name in changed or trial.values[name] == "contexts"
+
+
+def test_a_folder_is_made_for_however_many_settings(tmp_path: Path) -> None:
+    (trial,) = plan(preset("default"), parse_grid(EVERY_SETTING, {}), tmp_path)
+    trial.folder.mkdir(parents=True)
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [
+        {"hidden_sizes": [3]},
+        {"hidden_size": [8, 0]},
+        {"hidden_size": [1.5]},
+        {"learning_rate": [0.1, float("nan")]},
+        {"ngram_weight": [0.5]},
+        {"draw": ["positions"], "smoothing": [0.5]},
+    ],
+)
+def test_a_grid_with_one_bad_point(
+    grid: dict[str, list[Any]], tiny_config: RunConfig, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="--grid"):
+        plan(tiny_config, grid, tmp_path)
+
+
+def test_outcomes_are_those_of_single_runs(
+    sweep: Callable[..., list[Any]], run_folder: Path, tmp_path: Path, tiny_config: RunConfig
+) -> None:
+    events = sweep({"hidden_size": [16, 4]})
+    found = {outcome.values["hidden_size"]: outcome for outcome in outcomes(events)}
+    lowest = min(metrics(run_folder), key=lambda e: e.val_nats_per_symbol or 0)
+    one = found[16]
+    assert (one.status, one.step) == ("done", lowest.step)
+    assert (one.nats, one.train_nats) == (
+        lowest.val_nats_per_symbol,
+        lowest.train_nats_per_symbol,
+    )
+    folder = tmp_path / "sweep" / TRIALS / "hidden_size=16"
+    assert is_finished(folder)
+    assert read_facts(folder).config == tiny_config
+    assert (folder / LOSSES).read_bytes() == (run_folder / LOSSES).read_bytes()
+    told = [(event.trial.name, event.step) for event in events if isinstance(event, Progress)]
+    assert {name for name, _ in told} <= {"hidden_size=16", "hidden_size=4"}
+
+
+def test_trials_that_ended_are_not_repeated(
+    sweep: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = outcomes(sweep({"seed": [1, 2]}))
+    tried = []
+    run = sweeps._run
+
+    def noted(trial: Trial, *rest: Any) -> Any:
+        tried.append(trial.name)
+        return run(trial, *rest)
+
+    monkeypatch.setattr(sweeps, "_run", noted)
+    assert outcomes(sweep({"seed": [1, 2]})) == first
+    assert tried == []
+    assert len(outcomes(sweep({"seed": [2, 3, 1]}))) == 3  # a wider grid, in another order
+    assert tried == ["seed=3"]
+
+
+def test_a_stopped_trial_goes_on_where_it_was(
+    sweep: Callable[..., list[Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    run_folder: Path,
+) -> None:
+    """The first is ended and kept, the second is saved; its end is that of an unstopped run."""
+    with monkeypatch.context() as patch:
+        stop_in_the_middle(patch, 20 + 30)
+        (first,) = outcomes(sweep({"steps": [20, 60]}))
+    assert first.values == {"steps": 20}
+    assert results(tmp_path / "sweep") == [first]
+    stopped = tmp_path / "sweep" / TRIALS / "steps=60"
+    assert (stopped / LAST).exists()
+    assert not is_finished(stopped)
+    kept, second = outcomes(sweep({"steps": [20, 60]}))
+    assert (kept, second.values) == (first, {"steps": 60})
+    assert (stopped / LOSSES).read_bytes() == (run_folder / LOSSES).read_bytes()
+
+
+def test_a_trial_that_was_killed_at_its_start_begins_anew(
+    sweep: Callable[..., list[Any]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "sweep" / TRIALS / "steps=20"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_bytes(b"half a fi")
+    (outcome,) = outcomes(sweep({"steps": [20]}))
+    assert outcome.status == "done"
+
+
+def test_diverged_trials_are_last_and_are_not_repeated(
+    sweep: Callable[..., list[Any]], tiny_config: RunConfig, tmp_path: Path
+) -> None:
+    base = override(tiny_config, {"optimizer": "sgd"}, "")
+    grid = {"learning_rate": [1e38, 0.1]}
+    found = {outcome.values["learning_rate"]: outcome for outcome in outcomes(sweep(grid, base))}
+    assert (found[1e38].status, found[0.1].status) == ("diverged", "done")
+    (tmp_path / "sweep" / TRIALS).rename(tmp_path / "away")
+    again = outcomes(sweep(grid, base))
+    assert sorted(again, key=lambda o: o.rank) == results(tmp_path / "sweep")
+    assert [outcome.values["learning_rate"] for outcome in results(tmp_path / "sweep")] == [
+        *(0.1, 1e38)
+    ]
+    assert best(again) == found[0.1]
+    assert not (tmp_path / "sweep" / TRIALS).exists()
+
+
+def test_the_best_of_outcomes() -> None:
+    done = [Outcome({"seed": k}, "done", 1, nats, nats, 0.0) for k, nats in enumerate((2.0, 1.5))]
+    diverged = Outcome({"seed": 8}, "diverged", 1, 1.0, 1.0, 0.0)
+    never = Outcome({"seed": 9}, "diverged", 0, None, None, 0.0)
+    every = [never, diverged, *done]
+    assert sorted(every, key=lambda o: o.rank) == [done[1], done[0], diverged, never]
+    assert best(every) == done[1]
+    assert best([never, diverged]) is None
+    assert best([]) is None
+
+
+def test_a_folder_of_something_else(sweep: Callable[..., list[Any]], tmp_path: Path) -> None:
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "thesis.txt").touch()
+    with pytest.raises(DataError, match="is not a sweep"):
+        sweep({"seed": [1]})
+    assert len(list((tmp_path / "sweep").iterdir())) == 1
+
+
+def test_a_file_in_the_place_of_the_folder(sweep: Callable[..., list[Any]], tmp_path: Path) -> None:
+    (tmp_path / "sweep").write_bytes(b"mine")
+    with pytest.raises(DataError, match="sweep"):
+        sweep({"seed": [1]})
+    assert (tmp_path / "sweep").read_bytes() == b"mine"
+
+
+def test_a_sweep_with_other_fixed_settings(
+    sweep: Callable[..., list[Any]], tiny_config: RunConfig
+) -> None:
+    sweep({"seed": [1]})
+    with pytest.raises(DataError, match="other settings"):
+        sweep({"seed": [1, 2]}, override(tiny_config, {"hidden_size": 5}, ""))
+
+
+def test_other_fixed_settings_with_no_point_in_common(
+    sweep: Callable[..., list[Any]], tiny_config: RunConfig
+) -> None:
+    """One table must not rank what is not comparable."""
+    sweep({"seed": [1]})
+    with pytest.raises(DataError, match="other settings"):
+        sweep({"seed": [2]}, override(tiny_config, {"hidden_size": 5}, ""))
+
+
+def test_a_sweep_of_other_data(
+    sweep: Callable[..., list[Any]], tmp_path: Path, tiny_config: RunConfig
+) -> None:
+    sweep({"seed": [1]})
+    other = dataset.Source("x", ["anna", "maria", "ana", "mara", "nina", "rina"] * 3, 0)
+    dataset.save(dataset.build(other, DatasetConfig(split_by="line")), tmp_path / "x")
+    trials = plan(tiny_config, {"seed": [1]}, tmp_path / "sweep")
+    with pytest.raises(DataError, match="other data"):
+        list(sweeps.sweep(trials, tmp_path / "sweep", tmp_path / "x", 1))
+
+
+def test_no_val_to_compare_on(
+    small: dataset.Dataset, tmp_path: Path, tiny_config: RunConfig
+) -> None:
+    empty = small.streams["val"][:0]
+    alone = replace(small, streams={**small.streams, "val": empty, "test": empty})
+    digest = dataset._digest(alone.vocab, alone.normalize, alone.streams)
+    dataset.save(replace(alone, sha256=digest), tmp_path / "x")
+    trials = plan(tiny_config, {"seed": [1]}, tmp_path / "sweep")
+    with pytest.raises(DataError, match="no val split"):
+        list(sweeps.sweep(trials, tmp_path / "sweep", tmp_path / "x", 1))
+    assert not (tmp_path / "sweep").exists()
+
+
+@pytest.mark.parametrize(
+    "line", [b"{", b"[]", b"1", b"\xff", b'{"values": []}', b"{}", b'{"values": {"seed": 1}}']
+)
+def test_damaged_results(sweep: Callable[..., list[Any]], tmp_path: Path, line: bytes) -> None:
+    sweep({"steps": [20]})
+    with (tmp_path / "sweep" / RESULTS).open("ab") as file:
+        file.write(line + b"\n")
+    with pytest.raises(DataError, match="damaged"):
+        results(tmp_path / "sweep")
+    with pytest.raises(DataError, match="damaged"):
+        sweep({"steps": [20], "seed": [1]})
+
+
+def test_no_sweep(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no sweep in"):
+        results(tmp_path)
+
+
+def test_a_mistake_in_one_trial_keeps_the_others(
+    sweep: Callable[..., list[Any]], tmp_path: Path
+) -> None:
+    """Only a look at the data shows that an order is too large."""
+    with pytest.raises(DataError, match="order 60 is larger than any string"):
+        sweep({"order": [2, 60]})
+    lines = (tmp_path / "sweep" / RESULTS).read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["values"] for line in lines] == [{"order": 2}]
