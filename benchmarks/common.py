@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 from statistics import mean
 
-from nplm.config import DatasetConfig, override
+from nplm.config import DatasetConfig
 from nplm.corpus import dataset
 from nplm.corpus.dataset import Dataset
-from nplm.presets import preset
+from nplm.presets import override, preset
 from nplm.training.loop import Evaluated, Trainer
 from nplm.training.run import settle_order, tables_of
 

@@ -19,10 +19,10 @@ from common import names
 from torch.nn import functional as F
 
 import nplm
-from nplm.config import RunConfig, override
+from nplm.config import RunConfig
 from nplm.corpus import dataset
 from nplm.corpus.evaluate import evaluate
-from nplm.presets import preset
+from nplm.presets import override, preset
 from nplm.runtime.session import OnnxModel, open_model
 from nplm.stepmodel import all_logits, log_softmax
 from nplm.training import run

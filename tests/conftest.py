@@ -9,10 +9,10 @@ from typing import Any, Self
 
 import pytest
 
-from nplm.config import DatasetConfig, RunConfig, override
+from nplm.config import DatasetConfig, RunConfig
 from nplm.corpus import dataset
 from nplm.corpus.dataset import Dataset
-from nplm.presets import preset
+from nplm.presets import override, preset
 
 HAS_TRAINING = importlib.util.find_spec("torch") is not None
 SHARED = Path(os.environ.get("NPLM_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))

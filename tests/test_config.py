@@ -14,10 +14,9 @@ from nplm.config import (
     RunConfig,
     SamplingConfig,
     TrainConfig,
-    override,
 )
 from nplm.errors import UsageError
-from nplm.presets import PRESETS, preset
+from nplm.presets import PRESETS, override, preset
 
 NAN, INF = float("nan"), float("inf")
 

@@ -1,9 +1,14 @@
-"""The presets: whole settings of a run under a name, chosen on validation data (docs/log.md)."""
+"""The presets, whole settings of a run under a name, and how others override them.
+
+Their values were chosen on validation data (docs/log.md).
+"""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
+from difflib import get_close_matches
+from typing import Any
 
-from nplm.config import MixtureConfig, ModelConfig, RunConfig, TrainConfig, near
+from nplm.config import MixtureConfig, ModelConfig, RunConfig, TrainConfig
 from nplm.errors import UsageError
 
 LESSON_NETWORK = ModelConfig(
@@ -65,3 +70,58 @@ def preset(name: object) -> RunConfig:
     if not isinstance(name, str) or name not in PRESETS:
         raise UsageError(f"there is no preset {name!r}", f"choose {near(str(name), PRESETS)}")
     return PRESETS[name]
+
+
+def override(config: RunConfig, values: Mapping[str, Any], where: str) -> RunConfig:
+    """`config` with flat or nested (`model`, `train`, `mixture`) settings replaced.
+
+    Args:
+        values: setting names to values, or the tables of a configuration file.
+        where: the file or place the values come from, for messages.
+
+    Raises:
+        UsageError: an unknown key (the nearest one is suggested) or a value out of bounds.
+    """
+    parts = {"model": ModelConfig, "train": TrainConfig, "mixture": MixtureConfig}
+    sections = {name: _names(part) for name, part in parts.items()}
+    changed: dict[str, dict[str, Any]] = {name: {} for name in parts}
+    for key, value in values.items():
+        if key in sections and isinstance(value, Mapping):
+            for name, inner in value.items():
+                if name not in sections[key]:
+                    raise _unknown(f"{key}.{name}", name, sections[key], where)
+                changed[key][name] = inner
+            continue
+        section = next((s for s, names in sections.items() if key in names), None)
+        if section is None:
+            known = [*sections, *(name for names in sections.values() for name in names)]
+            raise _unknown(key, key, known, where)
+        changed[section][key] = value
+    if changed["train"].get("draw") == "positions":  # one symbol each: nothing to smooth
+        changed["train"].setdefault("smoothing", 0.0)
+    try:
+        resolved = {name: replace(getattr(config, name), **new) for name, new in changed.items()}
+        return replace(config, **resolved)
+    except UsageError as error:
+        raise UsageError(
+            f"{where}: {error.problem}" if where else error.problem, error.cure
+        ) from None
+
+
+def shown(value: object) -> str:
+    """A setting's value as short as it can be typed: 1 for 1.0, and all digits that count."""
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
+
+
+def _names(settings: type) -> list[str]:
+    return [item.name for item in fields(settings)]
+
+
+def _unknown(shown: str, name: str, known: list[str], where: str) -> UsageError:
+    return UsageError(f"{where}: unknown setting {shown!r}", f"did you mean {near(name, known)}?")
+
+
+def near(name: str, known: Mapping[str, Any] | list[str]) -> str:
+    """The known name most like `name`, or all of them."""
+    close = get_close_matches(name, list(known), n=1)
+    return close[0] if close else ", ".join(known)

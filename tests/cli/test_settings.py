@@ -11,16 +11,9 @@ from hypothesis import strategies as st
 
 from nplm.cli.main import app
 from nplm.cli.settings import HELP, as_flags, parse, settings_for, with_settings
-from nplm.config import (
-    MAX_SEED,
-    MixtureConfig,
-    ModelConfig,
-    RunConfig,
-    TrainConfig,
-    override,
-)
+from nplm.config import MAX_SEED, MixtureConfig, ModelConfig, RunConfig, TrainConfig
 from nplm.errors import UsageError
-from nplm.presets import PRESETS, preset
+from nplm.presets import PRESETS, override, preset
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Nplm

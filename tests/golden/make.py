@@ -9,9 +9,9 @@ Block size 3, embedding 4, hidden 16, 300 steps on every 20th of the built-in na
 import tempfile
 from pathlib import Path
 
-from nplm.config import DatasetConfig, override
+from nplm.config import DatasetConfig
 from nplm.corpus import dataset
-from nplm.presets import preset
+from nplm.presets import override, preset
 from nplm.training import run
 from nplm.training.checkpoint import load_run
 from nplm.training.export import export

@@ -24,7 +24,7 @@ from nplm.report.figures import (
     sweep_figure,
 )
 from nplm.training.loop import Evaluated
-from nplm.training.sweep import Outcome
+from nplm.training.trials import Outcome
 from nplm.vocab import Vocab
 
 ODD = {

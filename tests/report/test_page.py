@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nplm.config import DatasetConfig, RunConfig, SamplingConfig, override
+from nplm.config import DatasetConfig, RunConfig, SamplingConfig
 from nplm.corpus import dataset
 from nplm.corpus.dataset import Dataset
-from nplm.presets import preset
+from nplm.presets import override, preset
 from nplm.report.page import SCORED, Report, describe, render
 from nplm.runtime.generate import generate
 from nplm.stepmodel import log_softmax

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from nplm.config import ModelConfig, RunConfig, override
+from nplm.config import ModelConfig, RunConfig
 from nplm.corpus.dataset import Dataset
+from nplm.presets import override
 from nplm.training.batches import ContextSampler, Targets, first_shift, shift_of
 from nplm.training.captured import DeviceSampler
 from nplm.training.loop import Evaluated, Trainer

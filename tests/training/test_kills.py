@@ -14,8 +14,9 @@ from pathlib import Path
 
 import torch
 
-from nplm.config import RunConfig, override
+from nplm.config import RunConfig
 from nplm.corpus.dataset import Dataset
+from nplm.presets import override
 from nplm.training import run
 from nplm.training.checkpoint import LOSSES, load_run, metrics
 

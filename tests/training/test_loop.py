@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nplm.config import RunConfig, TrainConfig, override
+from nplm.config import RunConfig, TrainConfig
 from nplm.corpus.dataset import Dataset
 from nplm.corpus.evaluate import evaluate
 from nplm.errors import DivergedError
-from nplm.presets import PRESETS
+from nplm.presets import PRESETS, override
 from nplm.training.loop import Evaluated, Stepped, Trainer, learning_rate
 from nplm.training.torchmodel import TorchModel
 

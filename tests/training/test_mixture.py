@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from nplm.config import ModelConfig, RunConfig, SamplingConfig, override
+from nplm.config import ModelConfig, RunConfig, SamplingConfig
 from nplm.corpus.contexts import count_contexts
 from nplm.corpus.dataset import Dataset
 from nplm.corpus.evaluate import evaluate, pair_log_probabilities
 from nplm.corpus.ngram import NGram, fit
 from nplm.errors import DataError
-from nplm.presets import preset
+from nplm.presets import override, preset
 from nplm.runtime.generate import generate
 from nplm.runtime.session import OnnxModel, open_model
 from nplm.stepmodel import log_softmax

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from nplm.config import DatasetConfig, RunConfig, override
+from nplm.config import DatasetConfig, RunConfig
 from nplm.corpus import dataset
 from nplm.corpus.dataset import Dataset
 from nplm.corpus.ngram import best_order
 from nplm.errors import DataError, DivergedError
-from nplm.presets import preset
+from nplm.presets import override, preset
 from nplm.training import run
 from nplm.training.checkpoint import (
     BEST,

@@ -11,13 +11,14 @@ import pytest
 
 from nplm.cli.settings import HELP
 from nplm.cli.sweep import parse_grid
-from nplm.config import DatasetConfig, RunConfig, override
+from nplm.config import DatasetConfig, RunConfig
 from nplm.corpus import dataset
 from nplm.errors import DataError, UsageError
-from nplm.presets import preset
+from nplm.presets import override, preset
 from nplm.training import sweep as sweeps
 from nplm.training.checkpoint import LAST, LOSSES, is_finished, metrics, read_facts
-from nplm.training.sweep import RESULTS, TRIALS, Outcome, Progress, Trial, best, plan, results
+from nplm.training.sweep import Progress
+from nplm.training.trials import RESULTS, TRIALS, Outcome, Trial, best, plan, results
 
 pytestmark = pytest.mark.usefixtures("serial")
 EVERY_SETTING = [

@@ -77,7 +77,7 @@ def sweep(
     """Val over the swept settings."""
     with training_extra("nplm plot"):
         from nplm.report.figures import refuse_format, save_sweep
-        from nplm.training.sweep import results
+        from nplm.training.trials import results
     from nplm.errors import DataError
     from nplm.files import refuse_existing
 

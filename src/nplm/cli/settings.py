@@ -14,9 +14,9 @@ from typing import Annotated, Any
 
 import typer
 
-from nplm.config import MixtureConfig, ModelConfig, RunConfig, TrainConfig, override, shown
+from nplm.config import MixtureConfig, ModelConfig, RunConfig, TrainConfig
 from nplm.errors import UsageError
-from nplm.presets import preset
+from nplm.presets import override, preset, shown
 
 PANELS = {
     "model": ("Model (default: the preset's)", ModelConfig),

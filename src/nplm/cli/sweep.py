@@ -10,12 +10,11 @@ from nplm.cli import latest
 from nplm.cli.console import note, progress, stderr, stdout, training_extra
 from nplm.cli.settings import HELP, as_flags, parse, settings_for, with_settings
 from nplm.cli.signals import stop_on_signal
-from nplm.config import near, shown
 from nplm.errors import DataError, InterruptedRunError, UsageError
-from nplm.presets import PRESETS
+from nplm.presets import PRESETS, near, shown
 
 if TYPE_CHECKING:
-    from nplm.training.sweep import Outcome, Trial
+    from nplm.training.trials import Outcome, Trial
 
 SWEEP = "Sweep"
 
@@ -65,9 +64,10 @@ def sweep(
     with training_extra("nplm sweep"):
         from nplm.report.figures import save_sweep
         from nplm.training import sweep as sweeps
+        from nplm.training.trials import RESULTS, best, plan
     folder = latest.dataset_folder(source)
     target = out or latest.CHECKPOINTS / f"{folder.name}-sweep"
-    trials = sweeps.plan(base, points, target)
+    trials = plan(base, points, target)
     with stop_on_signal() as stop:
         count = workers or sweeps.workers_here()
         events = sweeps.sweep(trials, target, folder, count, stop, force=force)
@@ -79,8 +79,8 @@ def sweep(
     outcomes.sort(key=lambda outcome: outcome.rank)
     save_sweep(outcomes, target / "sweep.png")
     _print(outcomes, to_stdout=not pick)
-    note(f"{target / sweeps.RESULTS}, {target / 'sweep.png'}")
-    winner = sweeps.best(outcomes)
+    note(f"{target / RESULTS}, {target / 'sweep.png'}")
+    winner = best(outcomes)
     if pick:
         if winner is None:
             raise DataError("every trial diverged", "try lower learning rates")
@@ -115,7 +115,7 @@ def parse_grid(texts: list[str], fixed: dict[str, Any]) -> dict[str, list[Any]]:
 
 def _follow(events: Any, trials: "list[Trial]") -> "list[Outcome]":
     """Collect outcomes; on a terminal one bar for the sweep and one for each running trial."""
-    from nplm.training.sweep import Outcome
+    from nplm.training.trials import Outcome
 
     outcomes = []
     with progress() as bars:

@@ -16,12 +16,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 from numpy.typing import NDArray
 
-from nplm.config import shown
 from nplm.errors import UsageError
 from nplm.files import write_bytes
+from nplm.presets import shown
 from nplm.report.fonts import drawable
 from nplm.training.loop import Evaluated
-from nplm.training.sweep import Outcome, name_of
+from nplm.training.trials import Outcome, name_of
 from nplm.vocab import BOUNDARY_SHOWN, Vocab
 
 FORMATS = (".png", ".svg")

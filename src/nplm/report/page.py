@@ -14,10 +14,11 @@ import numpy as np
 import torch
 
 import nplm
-from nplm.config import SamplingConfig, shown
+from nplm.config import SamplingConfig
 from nplm.corpus.baselines import Baselines
 from nplm.corpus.dataset import Dataset
 from nplm.corpus.evaluate import Nats, evaluate
+from nplm.presets import shown
 from nplm.report.figures import as_svg, embedding_figure, loss_figure
 from nplm.report.fonts import visible
 from nplm.runtime.generate import default_max_length, generate

@@ -1,17 +1,15 @@
-"""Many runs of one data set, one for each point of a grid of settings, in parallel processes.
+"""Runs of one data set for each point of a grid of settings, in parallel processes.
 
-Each trial is a run folder of its own under `trials/`; `sweep.jsonl` has a line for each that ended,
-well or not, and is what a repeated sweep goes on from. Yields what happens; prints nothing.
+Each trial is a run folder of its own. Yields what happens; prints nothing. What became of the
+trials is kept by `training.trials`.
 """
 
-import itertools
-import json
 import multiprocessing
 import os
 import queue
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,32 +18,15 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
-from nplm.config import RunConfig, override, shown
 from nplm.corpus.dataset import load
 from nplm.errors import DataError, DivergedError
-from nplm.files import read_bytes, sha256, write_bytes
 from nplm.training.checkpoint import LAST, metrics
 from nplm.training.loop import Stepped
 from nplm.training.run import settle_order, train
+from nplm.training.trials import RESULTS, Outcome, Trial, ended_trials, outcome_of, write_results
 
-RESULTS, TRIALS = "sweep.jsonl", "trials"
 POLL_SECONDS = 0.1
-LONGEST_NAME = 120  # of a trial's folder
 REPORT_STEPS = 20  # a worker tells of its progress this often
-Values = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One point of the grid: the swept values, all settings, and where it runs."""
-
-    values: Values
-    config: RunConfig
-    folder: Path
-
-    @property
-    def name(self) -> str:
-        return name_of(self.values)
 
 
 @dataclass(frozen=True)
@@ -54,43 +35,6 @@ class Progress:
 
     trial: Trial
     step: int
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a trial ended.
-
-    Attributes:
-        status: "done" or "diverged".
-        nats: the lowest val nats per symbol; None when it diverged before any evaluation.
-        train_nats: of train, at that step.
-    """
-
-    values: Values
-    status: str
-    step: int
-    nats: float | None
-    train_nats: float | None
-    train_seconds: float
-
-    @property
-    def rank(self) -> tuple[bool, float]:
-        """Sorts: trials that ended well by val, then those that diverged."""
-        return self.status != "done", float("inf") if self.nats is None else self.nats
-
-
-def plan(base: RunConfig, grid: Mapping[str, list[Any]], folder: Path) -> list[Trial]:
-    """All points of the grid, each checked before any is tried.
-
-    Raises:
-        UsageError: a setting is unknown, or a value is out of bounds.
-    """
-    trials = []
-    for point in itertools.product(*grid.values()):
-        values = dict(zip(grid, point, strict=True))
-        config = override(base, values, "--grid")
-        trials.append(Trial(values, config, folder / TRIALS / _folder_name(values)))
-    return trials
 
 
 def sweep(
@@ -120,10 +64,10 @@ def sweep(
         )
     if force and (folder / RESULTS).exists():
         shutil.rmtree(folder)
-    ended = _ended(folder, trials, dataset.sha256)
+    ended = ended_trials(folder, trials, dataset.sha256)
     for trial in trials:
         if trial.name in ended:
-            yield _outcome(ended[trial.name])
+            yield outcome_of(ended[trial.name])
     todo = [trial for trial in trials if trial.name not in ended]
     context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
     reports, stopping = context.Queue(), context.Event()
@@ -145,8 +89,8 @@ def sweep(
                         "config": tables,
                         "dataset_sha256": dataset.sha256,
                     }
-                    _write(folder, ended)
-                    yield _outcome(record)
+                    write_results(folder, ended)
+                    yield outcome_of(record)
                 if stop():
                     stopping.set()
                     for future in running:
@@ -158,9 +102,9 @@ def sweep(
                 future.cancel()
 
 
-def name_of(values: Values) -> str:
-    """`learning_rate=0.1,hidden_size=100`: of a trial and its folder."""
-    return ",".join(f"{key}={shown(value)}" for key, value in values.items())
+def workers_here() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
@@ -174,29 +118,6 @@ def _deaf_children() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def best(outcomes: list[Outcome]) -> Outcome | None:
-    """The trial with the lowest val; None when none ended well."""
-    done = [outcome for outcome in outcomes if outcome.status == "done"]
-    return min(done, key=lambda outcome: outcome.rank) if done else None
-
-
-def results(folder: Path) -> list[Outcome]:
-    """The trials of a sweep that have ended, best first.
-
-    Raises:
-        DataError: there is no sweep in `folder`, or its results are damaged.
-    """
-    if not (folder / RESULTS).exists():
-        raise DataError(f"there is no sweep in {folder}", "make one: nplm sweep --grid NAME=VALUES")
-    return sorted(map(_outcome, _read(folder).values()), key=lambda outcome: outcome.rank)
-
-
-def _folder_name(values: Values) -> str:
-    """The name of a trial, cut to what file systems take."""
-    name = name_of(values)
-    return name if len(name) <= LONGEST_NAME else f"{name[:100]}...{sha256(name.encode())[:16]}"
 
 
 def _start_worker(reports: "Queue[tuple[str, int]]", stopping: Event) -> None:
@@ -259,72 +180,3 @@ def _reported(reports: "Queue[tuple[str, int]]", trials: list[Trial]) -> Iterato
 
 def _record(future: "Future[dict[str, Any] | None]") -> dict[str, Any] | None:
     return None if future.cancelled() else future.result()
-
-
-def _fixed(config: Mapping[str, Any], swept: Values) -> dict[str, Any]:
-    """The settings of a run that a sweep does not touch."""
-    parts = {key: value for key, value in config.items() if isinstance(value, Mapping)}
-    return {
-        f"{part}.{name}": value
-        for part, settings in parts.items()
-        for name, value in settings.items()
-        if name not in swept
-    }
-
-
-def _ended(folder: Path, trials: list[Trial], dataset: str) -> dict[str, dict[str, Any]]:
-    """The records of a sweep that this one goes on with, by the name of the trial."""
-    if folder.exists() and not folder.is_dir():
-        raise DataError(f"{folder} is a file", "choose another --out")
-    if not (folder / RESULTS).exists():
-        if folder.exists() and any(folder.iterdir()) and not (folder / TRIALS).exists():
-            raise DataError(f"{folder} is not a sweep", "choose another --out")
-        try:
-            _write(folder, {})
-        except DataError as error:
-            raise DataError(error.problem, "choose another --out") from error
-        return {}
-    ended, values = _read(folder), trials[0].values
-    asked = _fixed(trials[0].config.as_tables(), values)
-    for record in ended.values():
-        same = record["values"].keys() == values.keys() and record["dataset_sha256"] == dataset
-        if not same or _fixed(record["config"], values) != asked:
-            raise DataError(
-                f"{folder} holds a sweep of other settings or other data",
-                "choose another --out, or start anew with --force",
-            )
-    return ended
-
-
-def _read(folder: Path) -> dict[str, dict[str, Any]]:
-    path = folder / RESULTS
-    try:
-        records = [json.loads(line) for line in read_bytes(path).splitlines()]
-        for record in records:
-            _outcome(record), record["config"].items(), record["dataset_sha256"]
-        return {name_of(record["values"]): record for record in records}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} is damaged: {error!r}", "start anew with --force") from error
-
-
-def _write(folder: Path, records: dict[str, dict[str, Any]]) -> None:
-    """One line a trial, best first."""
-    ordered = sorted(records.values(), key=lambda record: _outcome(record).rank)
-    lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in ordered]
-    write_bytes(folder / RESULTS, "".join(lines).encode("utf-8"))
-
-
-def _outcome(record: Mapping[str, Any]) -> Outcome:
-    return Outcome(
-        record["values"],
-        record["status"],
-        record["step"],
-        record["val_nats_per_symbol"],
-        record["train_nats_per_symbol"],
-        record["train_seconds"],
-    )
-
-
-def workers_here() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

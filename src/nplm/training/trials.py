@@ -1,0 +1,163 @@
+"""The points of a grid of settings, and what became of each: `sweep.jsonl`.
+
+A line for each trial that ended, well or not, is what a repeated sweep goes on from. Running them
+is in `training.sweep`.
+"""
+
+import itertools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nplm.config import RunConfig
+from nplm.errors import DataError
+from nplm.files import read_bytes, sha256, write_bytes
+from nplm.presets import override, shown
+
+RESULTS, TRIALS = "sweep.jsonl", "trials"
+LONGEST_NAME = 120  # of a trial's folder
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One point of the grid: the swept values, all settings, and where it runs."""
+
+    values: Values
+    config: RunConfig
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return name_of(self.values)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended.
+
+    Attributes:
+        status: "done" or "diverged".
+        nats: the lowest val nats per symbol; None when it diverged before any evaluation.
+        train_nats: of train, at that step.
+    """
+
+    values: Values
+    status: str
+    step: int
+    nats: float | None
+    train_nats: float | None
+    train_seconds: float
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """Sorts: trials that ended well by val, then those that diverged."""
+        return self.status != "done", float("inf") if self.nats is None else self.nats
+
+
+def plan(base: RunConfig, grid: Mapping[str, list[Any]], folder: Path) -> list[Trial]:
+    """All points of the grid, each checked before any is tried.
+
+    Raises:
+        UsageError: a setting is unknown, or a value is out of bounds.
+    """
+    trials = []
+    for point in itertools.product(*grid.values()):
+        values = dict(zip(grid, point, strict=True))
+        config = override(base, values, "--grid")
+        trials.append(Trial(values, config, folder / TRIALS / _folder_name(values)))
+    return trials
+
+
+def best(outcomes: list[Outcome]) -> Outcome | None:
+    """The trial with the lowest val; None when none ended well."""
+    done = [outcome for outcome in outcomes if outcome.status == "done"]
+    return min(done, key=lambda outcome: outcome.rank) if done else None
+
+
+def results(folder: Path) -> list[Outcome]:
+    """The trials of a sweep that have ended, best first.
+
+    Raises:
+        DataError: there is no sweep in `folder`, or its results are damaged.
+    """
+    if not (folder / RESULTS).exists():
+        raise DataError(f"there is no sweep in {folder}", "make one: nplm sweep --grid NAME=VALUES")
+    return sorted(map(outcome_of, _read(folder).values()), key=lambda outcome: outcome.rank)
+
+
+def name_of(values: Values) -> str:
+    """`learning_rate=0.1,hidden_size=100`: of a trial and its folder."""
+    return ",".join(f"{key}={shown(value)}" for key, value in values.items())
+
+
+def _folder_name(values: Values) -> str:
+    """The name of a trial, cut to what file systems take."""
+    name = name_of(values)
+    return name if len(name) <= LONGEST_NAME else f"{name[:100]}...{sha256(name.encode())[:16]}"
+
+
+def ended_trials(folder: Path, trials: list[Trial], dataset: str) -> dict[str, dict[str, Any]]:
+    """The records of a sweep that this one goes on with, by the name of the trial."""
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder} is a file", "choose another --out")
+    if not (folder / RESULTS).exists():
+        if folder.exists() and any(folder.iterdir()) and not (folder / TRIALS).exists():
+            raise DataError(f"{folder} is not a sweep", "choose another --out")
+        try:
+            write_results(folder, {})
+        except DataError as error:
+            raise DataError(error.problem, "choose another --out") from error
+        return {}
+    ended, values = _read(folder), trials[0].values
+    asked = _fixed(trials[0].config.as_tables(), values)
+    for record in ended.values():
+        same = record["values"].keys() == values.keys() and record["dataset_sha256"] == dataset
+        if not same or _fixed(record["config"], values) != asked:
+            raise DataError(
+                f"{folder} holds a sweep of other settings or other data",
+                "choose another --out, or start anew with --force",
+            )
+    return ended
+
+
+def _fixed(config: Mapping[str, Any], swept: Values) -> dict[str, Any]:
+    """The settings of a run that a sweep does not touch."""
+    parts = {key: value for key, value in config.items() if isinstance(value, Mapping)}
+    return {
+        f"{part}.{name}": value
+        for part, settings in parts.items()
+        for name, value in settings.items()
+        if name not in swept
+    }
+
+
+def _read(folder: Path) -> dict[str, dict[str, Any]]:
+    path = folder / RESULTS
+    try:
+        records = [json.loads(line) for line in read_bytes(path).splitlines()]
+        for record in records:
+            outcome_of(record), record["config"].items(), record["dataset_sha256"]
+        return {name_of(record["values"]): record for record in records}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} is damaged: {error!r}", "start anew with --force") from error
+
+
+def write_results(folder: Path, records: dict[str, dict[str, Any]]) -> None:
+    """One line a trial, best first."""
+    ordered = sorted(records.values(), key=lambda record: outcome_of(record).rank)
+    lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in ordered]
+    write_bytes(folder / RESULTS, "".join(lines).encode("utf-8"))
+
+
+def outcome_of(record: Mapping[str, Any]) -> Outcome:
+    return Outcome(
+        record["values"],
+        record["status"],
+        record["step"],
+        record["val_nats_per_symbol"],
+        record["train_nats_per_symbol"],
+        record["train_seconds"],
+    )
