@@ -11,7 +11,8 @@ from nplm.corpus.dataset import Dataset
 from nplm.corpus.evaluate import evaluate
 from nplm.errors import DivergedError
 from nplm.presets import PRESETS, override
-from nplm.training.loop import Evaluated, Stepped, Trainer, learning_rate
+from nplm.training.loop import Evaluated, Stepped, Trainer
+from nplm.training.optimizer import learning_rate
 from nplm.training.torchmodel import TorchModel
 
 

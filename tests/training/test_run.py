@@ -17,18 +17,16 @@ from nplm.presets import override, preset
 from nplm.training import run
 from nplm.training.checkpoint import (
     BEST,
-    CONFIG,
     LAST,
     LOSSES,
     METRICS,
     NGRAM,
-    VOCAB,
     is_finished,
     load_run,
     locked,
     metrics,
-    read_facts,
 )
+from nplm.training.facts import CONFIG, VOCAB, read_facts
 
 
 def train(folder: Path, config: RunConfig, small: Dataset, **options: object) -> list[object]:

@@ -16,7 +16,8 @@ from nplm.corpus import dataset
 from nplm.errors import DataError, UsageError
 from nplm.presets import override, preset
 from nplm.training import sweep as sweeps
-from nplm.training.checkpoint import LAST, LOSSES, is_finished, metrics, read_facts
+from nplm.training.checkpoint import LAST, LOSSES, is_finished, metrics
+from nplm.training.facts import read_facts
 from nplm.training.sweep import Progress
 from nplm.training.trials import RESULTS, TRIALS, Outcome, Trial, best, plan, results
 

@@ -27,7 +27,8 @@ def loss(
     """Batch losses and exact train and val over the steps."""
     with training_extra("nplm plot"):
         from nplm.report.figures import loss_figure, refuse_format, save
-        from nplm.training.checkpoint import batch_losses, metrics, read_facts
+        from nplm.training.checkpoint import batch_losses, metrics
+        from nplm.training.facts import read_facts
     from nplm.errors import DataError
     from nplm.files import refuse_existing
 

@@ -13,7 +13,7 @@ from nplm.cli.settings import as_flags
 
 if TYPE_CHECKING:
     from nplm.corpus.dataset import Dataset
-    from nplm.training.checkpoint import RunFacts
+    from nplm.training.facts import RunFacts
 
 
 def report(
@@ -31,7 +31,7 @@ def report(
     """Everything about a run on one page: a single file that needs no network."""
     with training_extra("nplm report"):
         from nplm.report.page import describe, render
-        from nplm.training.checkpoint import read_facts
+        from nplm.training.facts import read_facts
     from nplm.files import refuse_existing, write_bytes
 
     folder = latest.run_folder(run)

@@ -7,7 +7,7 @@ from nplm.errors import DataError
 
 if TYPE_CHECKING:
     from nplm.corpus.dataset import Dataset
-    from nplm.training.checkpoint import RunFacts
+    from nplm.training.facts import RunFacts
 
 
 def dataset_of(run: Path, facts: "RunFacts", given: Path | None, cure: str) -> "Dataset":

@@ -60,7 +60,8 @@ def train(
     with training_extra("nplm train"):
         from nplm.training import device as devices
         from nplm.training import run
-        from nplm.training.checkpoint import is_finished, load_run, read_facts
+        from nplm.training.checkpoint import is_finished, load_run
+        from nplm.training.facts import read_facts
     if resume and force:
         raise UsageError("--resume and --force contradict each other", "give one of them")
     dataset, folder = _dataset(source)

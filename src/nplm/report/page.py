@@ -24,16 +24,8 @@ from nplm.report.fonts import visible
 from nplm.runtime.generate import default_max_length, generate
 from nplm.runtime.novelty import NoveltyFilter
 from nplm.runtime.score import Scored, Scorer
-from nplm.training.checkpoint import (
-    BEST,
-    Run,
-    RunFacts,
-    batch_losses,
-    is_finished,
-    load_run,
-    metrics,
-    read_facts,
-)
+from nplm.training.checkpoint import BEST, Run, batch_losses, is_finished, load_run, metrics
+from nplm.training.facts import RunFacts, read_facts
 from nplm.training.looks import looks
 from nplm.training.loop import Evaluated
 from nplm.vocab import BOUNDARY_SHOWN

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from nplm.config import RunConfig, TrainConfig
+from nplm.config import RunConfig
 from nplm.corpus.contexts import ContextTable
 from nplm.corpus.evaluate import evaluate, pair_log_probabilities
 from nplm.corpus.ngram import NGram, fit
@@ -24,6 +24,7 @@ from nplm.training.batches import losses, make_sampler
 from nplm.training.captured import CapturedStep
 from nplm.training.mixture import Mixture, NGramTable, learn_weights, share_out
 from nplm.training.model import NeuralLM
+from nplm.training.optimizer import learning_rate, make_optimizer
 from nplm.training.torchmodel import LanguageModel, TorchModel, assemble
 
 STEPS_PER_READ = 64
@@ -109,7 +110,7 @@ class Trainer:
 
     def _prepare_steps(self, config: RunConfig, table: ContextTable) -> None:
         """What only networks need: an optimiser, and batches of what they are to learn."""
-        self.optimizer = _optimizer(config.train, [*self.module.parameters()])
+        self.optimizer = make_optimizer(config.train, [*self.module.parameters()])
         smooth = None
         if config.train.smoothing:  # no longer contexts than a network sees
             smooth = self._fit(table, min(config.mixture.order, table.block_size + 1))
@@ -249,21 +250,6 @@ def symbol_counts(table: ContextTable) -> Tensor:
     return torch.from_numpy(counts)
 
 
-def learning_rate(config: TrainConfig, step: int) -> float:
-    """The learning rate of `step`, counted from 0."""
-    warmup = int(config.warmup * config.steps)
-    if step < warmup:
-        return config.learning_rate * (step + 1) / warmup
-    done = (step - warmup) / max(1, config.steps - warmup)
-    if config.schedule == "step":
-        return config.learning_rate / (1 if step < config.steps // 2 else 10)
-    if config.schedule == "linear":
-        return config.learning_rate * (1.0 - done)
-    if config.schedule == "cosine":
-        return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * done))
-    return config.learning_rate
-
-
 def _networks(config: RunConfig, train: ContextTable) -> list[NeuralLM]:
     """Networks before their first step, each with its own random weights."""
     networks = [NeuralLM(config.model, train.vocab_size) for _ in range(config.mixture.networks)]
@@ -271,25 +257,6 @@ def _networks(config: RunConfig, train: ContextTable) -> list[NeuralLM]:
         for network in networks:
             network.start_from(symbol_counts(train))
     return networks
-
-
-def _optimizer(config: TrainConfig, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    matrices = [p for p in parameters if p.dim() > 1]
-    vectors = [p for p in parameters if p.dim() == 1]
-    groups = [
-        {"params": matrices, "weight_decay": config.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    on_gpu = vectors[0].is_cuda
-    # A captured step reads the learning rate from the device, so it is a tensor there.
-    rate = (
-        torch.tensor(config.learning_rate, device=vectors[0].device)
-        if on_gpu
-        else config.learning_rate
-    )
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, rate, fused=on_gpu)
-    return torch.optim.AdamW(groups, rate, fused=True, capturable=on_gpu)
 
 
 def _copy(module: LanguageModel) -> dict[str, Tensor]:

@@ -12,19 +12,8 @@ from nplm.corpus.contexts import ContextTable
 from nplm.corpus.dataset import Dataset
 from nplm.corpus.ngram import MAX_ORDER, best_order
 from nplm.errors import DataError, DivergedError
-from nplm.training.checkpoint import (
-    BEST,
-    LAST,
-    LOSSES,
-    METRICS,
-    NGRAM,
-    RunFacts,
-    Writer,
-    locked,
-    new_facts,
-    read_facts,
-    write_facts,
-)
+from nplm.training.checkpoint import BEST, LAST, LOSSES, METRICS, NGRAM, Writer, locked
+from nplm.training.facts import RunFacts, new_facts, read_facts, write_facts
 from nplm.training.looks import LOOKS
 from nplm.training.loop import Evaluated, Event, Stepped, Trainer
 

@@ -1,0 +1,105 @@
+"""What a run is: its settings, vocabulary and data set, in `config.toml` and `vocab.json`."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import tomli_w
+import torch
+
+from nplm.config import MixtureConfig, ModelConfig, RunConfig, TrainConfig
+from nplm.corpus.dataset import Dataset
+from nplm.errors import DataError, UsageError
+from nplm.files import read_json, read_toml, write_bytes, write_json
+from nplm.runtime.modelcard import ModelCard
+from nplm.training.tensorfile import NO_RUN
+from nplm.vocab import Vocab
+
+CONFIG, VOCAB = "config.toml", "vocab.json"
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What `config.toml` and `vocab.json` say.
+
+    Attributes:
+        dataset: path of the data set, relative to the run folder where that is possible.
+        threads: torch's thread count; the same count gives the same bits.
+    """
+
+    config: RunConfig
+    card: ModelCard
+    dataset_name: str
+    dataset: str
+    device: str
+    threads: int
+
+    def dataset_folder(self, run: Path) -> Path:
+        return Path(os.path.normpath(run.resolve() / self.dataset))
+
+
+def new_facts(
+    config: RunConfig, dataset: Dataset, dataset_folder: Path, run: Path, device: str
+) -> RunFacts:
+    """The facts of a run about to start."""
+    card = ModelCard(
+        dataset.vocab,
+        config.block_size,
+        dataset.normalize,
+        dataset.longest,
+        dataset.sha256,
+    )
+    relative = os.path.relpath(dataset_folder.resolve(), run.resolve())
+    return RunFacts(config, card, dataset.name, relative, device, torch.get_num_threads())
+
+
+def write_facts(run: Path, facts: RunFacts) -> None:
+    tables = facts.config.as_tables() | {
+        "dataset": {
+            "name": facts.dataset_name,
+            "path": facts.dataset,
+            "sha256": facts.card.dataset_sha256,
+        },
+        "run": {"device": facts.device, "threads": facts.threads, "torch": torch.__version__},
+    }
+    write_bytes(run / CONFIG, tomli_w.dumps(tables).encode("utf-8"))
+    write_json(
+        run / VOCAB,
+        {
+            "level": "character",
+            "normalize": facts.card.normalize,
+            "longest": facts.card.longest,
+            "symbols": list(facts.card.vocab.symbols),
+        },
+    )
+
+
+def read_facts(run: Path) -> RunFacts:
+    """Read a run's settings.
+
+    Raises:
+        DataError: there is no run in `run`, or a file is damaged; the message names it.
+    """
+    if not (run / CONFIG).exists():
+        raise DataError(f"there is no run in {run}", NO_RUN)
+    tables, vocab = read_toml(run / CONFIG, NO_RUN), read_json(run / VOCAB, NO_RUN)
+    try:
+        config = RunConfig(
+            tables["preset"],
+            ModelConfig(**tables["model"]),
+            TrainConfig(**tables["train"]),
+            MixtureConfig(**tables["mixture"]),
+        )
+        card = ModelCard(
+            Vocab(tuple(vocab["symbols"])),
+            config.block_size,
+            vocab["normalize"],
+            vocab["longest"],
+            tables["dataset"]["sha256"],
+        )
+        dataset, settings = tables["dataset"], tables["run"]
+        return RunFacts(
+            config, card, dataset["name"], dataset["path"], settings["device"], settings["threads"]
+        )
+    except (KeyError, TypeError, UsageError) as error:
+        raise DataError(f"{run / CONFIG} or {VOCAB} is damaged: {error}", "train again") from error
