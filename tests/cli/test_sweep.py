@@ -135,7 +135,7 @@ def test_ctrl_c_keeps_what_ended(home: Path, process_environment: dict[str, str]
         group=False,
     )
     assert (code, err.splitlines()[1:]) == (
-        *(130, ["nplm: stopped after 1 of 2 trials; the same command goes on"]),
+        *(130, ["nplm: stopped after 1 of 2 trials; the same command goes on, without --force"]),
     )
     assert [line["values"] for line in records(home / OUT)] == [{"steps": 20}]
     assert (home / OUT / "trials" / "steps=1000000" / "last.safetensors").exists()

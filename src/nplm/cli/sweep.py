@@ -74,7 +74,8 @@ def sweep(
         outcomes = _follow(events, trials)
     if stop() and len(outcomes) < len(trials):
         raise InterruptedRunError(
-            f"stopped after {len(outcomes)} of {len(trials)} trials", "the same command goes on"
+            f"stopped after {len(outcomes)} of {len(trials)} trials",
+            "the same command goes on, without --force",
         )
     outcomes.sort(key=lambda outcome: outcome.rank)
     save_sweep(outcomes, target / "sweep.png")
