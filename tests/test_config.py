@@ -299,14 +299,19 @@ def test_an_unknown_key_suggests_the_near_one(
         {"model": {"steps": 1}},
         {"train": {"hidden_size": 1}},
         {"mixture": {"smoothing": 0}},
-        {"model": 3},
-        {"train": []},
         {"dataset": {"seed": 1}},
         {"steps": 3, "zzzz": 1},
     ],
 )
 def test_a_key_in_the_wrong_place_is_refused(values: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="unknown setting"):
+        override(RunConfig(), values, "f.toml")
+
+
+@pytest.mark.parametrize("values", [{"model": 3}, {"train": []}])
+def test_a_value_in_the_place_of_a_table_is_refused(values: dict[str, Any]) -> None:
+    (table,) = values
+    with pytest.raises(UsageError, match=rf"^f\.toml: {table} is .*; give a table: \[{table}\]$"):
         override(RunConfig(), values, "f.toml")
 
 

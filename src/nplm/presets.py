@@ -92,6 +92,8 @@ def override(config: RunConfig, values: Mapping[str, Any], where: str) -> RunCon
                     raise _unknown(f"{key}.{name}", name, sections[key], where)
                 changed[key][name] = inner
             continue
+        if key in sections:
+            raise UsageError(f"{where}: {key} is {value!r}", f"give a table: [{key}]")
         section = next((s for s, names in sections.items() if key in names), None)
         if section is None:
             known = [*sections, *(name for names in sections.values() for name in names)]

@@ -300,4 +300,8 @@ class TestSerial:
     def test_nothing_but_the_table_on_stdout(self, nplm: "Nplm") -> None:
         done = nplm.ok("sweep", *FIXED, "--grid", "seed=1")
         assert not re.search(r"\x1b", done.out.decode() + done.err)
-        assert done.err.splitlines() == ["using data/names", f"{OUT}/sweep.jsonl, {OUT}/sweep.png"]
+        assert done.err.splitlines() == [
+            "using data/names",
+            f"{OUT}/sweep.jsonl, {OUT}/sweep.png",
+            f"the winner is trained already: nplm eval {OUT}/trials/seed=1",
+        ]

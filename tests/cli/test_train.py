@@ -211,7 +211,7 @@ def test_options_out_of_bounds(
         (2, b"[modle]\nhidden_size = 3\n", ("'modle'", "did you mean model?")),
         (2, b"[model]\nhidden_size = 'x'\n", ("hidden_size is 'x'", "whole number")),
         (2, b"[model]\nhidden_size = 2.5\n", ("hidden_size is 2.5", "whole number")),
-        (2, b"model = 3\n", ("'model'",)),
+        (2, b"model = 3\n", ("model is 3", "[model]")),
         (2, b"preset = 'defualt'\n", ("'defualt'", "choose default")),
         (2, b"preset = 3\n", ("preset", "3")),
         (2, b"preset = ['default']\n", ("preset",)),
@@ -346,7 +346,7 @@ def test_an_n_gram_needs_no_steps(nplm: "Nplm", home: Path) -> None:
     done = nplm.train("--preset", "ngram", "--order", "4")
     assert (done.code, done.out) == (0, b"")
     _, started, scores, place, *samples, _ = done.err.splitlines()
-    assert started.startswith("an n-gram of ")
+    assert started.startswith("a 4-gram of ")
     assert started.endswith(" distinct contexts, on cpu")
     assert "val " in scores
     assert place == f"run: {RUN}"
@@ -361,7 +361,7 @@ def test_a_mixture_says_what_its_parts_weigh(nplm: "Nplm", home: Path) -> None:
     options = ("--networks", "3", "--order", "4", "--ngram-weight", "0.4", "--smoothing", "0.2")
     done = nplm.train("--preset", "best", *options)
     assert done.code == 0, done.err
-    assert " parameters and an n-gram of " in done.err.splitlines()[1]
+    assert " parameters and a 4-gram of " in done.err.splitlines()[1]
     weights = "mixture: n-gram 0.400, network 1 0.200, network 2 0.200, network 3 0.200"
     assert weights in done.err.splitlines()
     used = settings(home / RUN)

@@ -25,7 +25,7 @@ from nplm.training.looks import LOOKS, record_look
 
 ATTACKS = ["<b>x</b>", '"><script>alert(1)</script>', "&lt;i&gt;", "{{ 7 * 7 }}", "'onload=x"]
 SECTIONS = {
-    *("Next to simpler models", "Training", "What it made of the symbols", "What it writes"),
+    *("Next to other models", "Training", "What it made of the symbols", "What it writes"),
     *("What surprised it", "What was trained on what", "Again"),
 }
 
@@ -152,7 +152,7 @@ def test_the_numbers_are_those_of_the_run(page: Page, run_folder: Path, small: D
     assert small.sha256 in page.text
     counts = [f"{small.strings(split):,} {split}" for split in ("train", "val", "test")]
     assert ", ".join(counts) in page.text
-    assert "never looked at" in page.text
+    assert "not looked at" in page.text
     assert "not finished" not in page.text
     assert "nplm train 'a b'" in page.text
 
@@ -270,7 +270,7 @@ def test_without_val(tiny_config: RunConfig, small: Dataset, tmp_path: Path) -> 
     data = dataset.build(source, DatasetConfig(("1", "0", "0")))
     found = page_of(train(tmp_path / "run", tiny_config, data), data)
     assert "There is no val split" in found.text
-    assert found.headings == SECTIONS - {"Next to simpler models", "What surprised it"}
+    assert found.headings == SECTIONS - {"Next to other models", "What surprised it"}
     assert "not finished" not in found.text
     check_self_contained(found)
 

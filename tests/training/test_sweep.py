@@ -1,7 +1,6 @@
 """Trials of a grid: planned, run, kept. Without processes: tests/cli/test_sweep.py has some."""
 
 import itertools
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -88,7 +87,7 @@ def test_the_plan_is_the_whole_grid(tiny_config: RunConfig, tmp_path: Path) -> N
         for rate in (0.1, 1.0)
         for size in (32, "full")
     ]
-    assert trials[3].name == "learning_rate=1,batch_size=full,layer_norm=True"
+    assert trials[3].name == "batch_size=full,layer_norm=True,learning_rate=1"
     assert trials[3].folder == tmp_path / TRIALS / trials[3].name
     for trial in trials:
         assert trial.config == override(tiny_config, trial.values, "")
@@ -303,11 +302,33 @@ def test_no_sweep(tmp_path: Path) -> None:
         results(tmp_path)
 
 
-def test_a_mistake_in_one_trial_keeps_the_others(
+def test_a_mistake_in_one_trial_is_found_before_any_runs(
     sweep: Callable[..., list[Any]], tmp_path: Path
 ) -> None:
     """Only a look at the data shows that an order is too large."""
     with pytest.raises(DataError, match="order 60 is larger than any string"):
         sweep({"order": [2, 60]})
-    lines = (tmp_path / "sweep" / RESULTS).read_text(encoding="utf-8").splitlines()
-    assert [json.loads(line)["values"] for line in lines] == [{"order": 2}]
+    assert not (tmp_path / "sweep").exists()
+
+
+def test_a_sweep_over_the_draw_can_be_repeated(
+    sweep: Callable[..., list[Any]], tmp_path: Path
+) -> None:
+    """Drawing positions changes another setting, which must not look like another sweep."""
+    first = sweep({"draw": ["contexts", "positions"]})
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "sweep" / TRIALS).rglob("*")}
+    again = sweep({"draw": ["contexts", "positions"]})
+    outcomes = [[e for e in events if isinstance(e, Outcome)] for events in (first, again)]
+    assert sorted(map(repr, outcomes[0])) == sorted(map(repr, outcomes[1]))
+    assert files == {path: path.stat().st_mtime_ns for path in files}
+
+
+def test_force_removes_the_trials_and_nothing_else(
+    sweep: Callable[..., list[Any]], tmp_path: Path
+) -> None:
+    sweep({"seed": [1, 2]})
+    note = tmp_path / "sweep" / "note.txt"
+    note.write_text("mine", encoding="utf-8")
+    sweep({"seed": [3]}, force=True)
+    assert note.read_text(encoding="utf-8") == "mine"
+    assert [outcome.values for outcome in results(tmp_path / "sweep")] == [{"seed": 3}]

@@ -26,7 +26,7 @@ def loss(
 ) -> None:
     """Batch losses and exact train and val over the steps."""
     with training_extra("nplm plot"):
-        from nplm.report.figures import loss_figure, refuse_format, save
+        from nplm.report.figures import batch_label, loss_figure, refuse_format, save
         from nplm.training.checkpoint import batch_losses, metrics
         from nplm.training.facts import read_facts
     from nplm.errors import DataError
@@ -36,11 +36,11 @@ def loss(
     target = out or folder / "loss.png"
     refuse_format(target)
     refuse_existing(target, force=force)
-    read_facts(folder)
+    config = read_facts(folder).config
     losses, evaluations = batch_losses(folder), metrics(folder)
     if not len(losses) and not evaluations:
         raise DataError(f"{folder} has logged no loss yet", "go on: nplm train --resume")
-    save(loss_figure(losses, evaluations, {}), target)
+    save(loss_figure(losses, evaluations, {}, batch_label(config)), target)
     note(str(target))
 
 
@@ -71,7 +71,7 @@ def embedding(
 def sweep(
     folder: Annotated[Path | None, typer.Argument(help="A sweep. (default: the newest)")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="File.png or .svg. (default: SWEEP/sweep.png)")
+        Path | None, typer.Option(help="File.png or .svg. (default: SWEEP/sweep.svg)")
     ] = None,
     force: Force = False,
 ) -> None:
@@ -83,7 +83,7 @@ def sweep(
     from nplm.files import refuse_existing
 
     source = latest.sweep_folder(folder)
-    target = out or source / "sweep.png"
+    target = out or source / "sweep.svg"
     refuse_format(target)
     refuse_existing(target, force=force)
     outcomes = results(source)

@@ -46,7 +46,7 @@ def report(
 
 
 def commands(folder: Path, facts: "RunFacts", dataset: "Dataset") -> list[str]:
-    """The command lines that make the run again from its list of strings."""
+    """The command lines that make the run again, where its list of strings lies in this folder."""
     source, name = dataset.source, folder.resolve().name
     build = ["dataset", "build", "-" if source["file"] == "stdin" else str(source["file"])]
     build += ["--split", ",".join(source["split"]), "--split-by", source["split_by"]]

@@ -41,7 +41,7 @@ HELP = {
     "warmup": "Share of the steps in which the rate rises.",
     "weight_decay": "Of AdamW, on matrices.",
     "smoothing": "Share of an n-gram in what a network learns.",
-    "eval_every": "Steps between evaluations.",
+    "eval_every": "Steps between evaluations; 0: a tenth of all.",
     "seed": "Of weights, draws and dropout.",
     "networks": "Networks to average.",
     "ngram": "Mix with an n-gram.",
@@ -105,7 +105,9 @@ def settings_for(
     """The settings of a run: flags over file over preset (or, to resume, over the run's own)."""
     from nplm.files import read_toml
 
-    values = read_toml(file, "give a TOML file with tables [model] and [train]") if file else {}
+    values = (
+        read_toml(file, "give a TOML file with tables [model], [train], [mixture]") if file else {}
+    )
     for table in ("dataset", "run"):  # so that the config.toml of a run can be used again
         values.pop(table, None)
     named = values.pop("preset", None)

@@ -51,7 +51,8 @@ def sweep(
         typer.Option("--pick", help="Print the winning command line alone.", rich_help_panel=SWEEP),
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Forget the trials that ended.", rich_help_panel=SWEEP)
+        bool,
+        typer.Option("--force", help="Forget all trials and start anew.", rich_help_panel=SWEEP),
     ] = False,
     settings: dict[str, Any],
 ) -> None:
@@ -82,10 +83,12 @@ def sweep(
     _print(outcomes, to_stdout=not pick)
     note(f"{target / RESULTS}, {target / 'sweep.png'}")
     winner = best(outcomes)
+    chosen = next((t for t in trials if winner and t.values == winner.values), None)
+    if chosen:
+        note(f"the winner is trained already: nplm eval {shlex.quote(str(chosen.folder))}")
     if pick:
-        if winner is None:
+        if chosen is None:
             raise DataError("every trial diverged", "try lower learning rates")
-        chosen = next(trial for trial in trials if trial.values == winner.values)
         typer.echo(shlex.join(["nplm", "train", str(folder), *as_flags(chosen.config)]))
 
 

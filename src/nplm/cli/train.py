@@ -150,7 +150,7 @@ def _show(events: Iterable["RunEvent"], steps: int) -> "Started":
 def _described(started: "Started") -> str:
     parts = [f"{started.parameters:,} parameters"] if started.parameters else []
     if started.ngram_contexts:
-        parts.append(f"an n-gram of {started.ngram_contexts:,} contexts")
+        parts.append(f"a {started.ngram_order}-gram of {started.ngram_contexts:,} contexts")
     resumed = f", from step {started.step}" if started.step else ""
     return (
         f"{' and '.join(parts)}, {started.contexts:,} distinct contexts, "

@@ -83,15 +83,16 @@ class NGram:
         below = np.full((1, self.vocab_size), 1 / self.vocab_size)
         for length, level in enumerate(self.levels):
             size = max(1, CHUNK // self.vocab_size)
-            blocks = []
+            last = length + 1 == self.order
+            whole = np.empty((0 if last else len(level.keys), self.vocab_size))
             for start in range(0, len(level.keys), size):
                 chosen = np.arange(start, min(start + size, len(level.keys)))
                 rows = below[level.keys[chosen] // self.vocab_size]
                 rows = _interpolate(level, chosen, rows)
                 yield rows
-                if length + 1 < self.order:
-                    blocks.append(rows)
-            below = np.concatenate(blocks) if blocks else below
+                if not last:
+                    whole[chosen] = rows
+            below = whole
 
     def nats(self, table: ContextTable) -> Nats:
         """Exact cross-entropy on a table whose block size is at least order - 1."""

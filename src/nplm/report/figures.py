@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 from numpy.typing import NDArray
 
+from nplm.config import RunConfig
 from nplm.errors import UsageError
 from nplm.files import write_bytes
 from nplm.presets import shown
@@ -38,16 +39,18 @@ def loss_figure(
     losses: NDArray[np.float32],
     evaluations: Sequence[Evaluated],
     lines: Mapping[str, float],
+    batches: str = "batches",
 ) -> Figure:
     """Batch losses and exact evaluations over the steps.
 
     Args:
         losses: (steps,) of every batch, in nats per symbol.
         lines: labels to nats of what is drawn as a level, as the floor or a baseline.
+        batches: what the losses are of, see `batch_label`.
     """
     figure, axes = _figure()
     if len(losses):
-        _batch_losses(axes, losses)
+        _batch_losses(axes, losses, batches)
     steps = [e.step for e in evaluations]
     train = [e.train_nats_per_symbol for e in evaluations]
     axes.plot(steps, train, "o-", color=BLUE, markersize=3, label="train, exact")
@@ -57,14 +60,21 @@ def loss_figure(
     for style, (label, nats) in zip((":", "--", "-."), lines.items(), strict=False):
         axes.axhline(nats, color="black", linewidth=1, linestyle=style, label=label)
     values = np.concatenate([losses, train, val, list(lines.values())])
-    _log_if_wide(axes, values)
     axes.set(xlabel="step", ylabel="nats per symbol")
+    _log_if_wide(axes, values)
     if len(values):
         axes.legend(frameon=False)
     return figure
 
 
-def _batch_losses(axes: Axes, losses: NDArray[np.float32]) -> None:
+def batch_label(config: RunConfig) -> str:
+    """What the batch losses of a run are of: not always of what is evaluated."""
+    if config.mixture.ngram or config.mixture.networks > 1:
+        return "batches, networks alone"
+    return "batches, smoothed targets" if config.train.smoothing else "batches"
+
+
+def _batch_losses(axes: Axes, losses: NDArray[np.float32], label: str) -> None:
     """Their mean and range in up to 300 bins: all noise, few points."""
     edges = np.linspace(0, len(losses), min(BINS, len(losses)) + 1).astype(int)[:-1]
     low = np.minimum.reduceat(losses, edges)
@@ -73,7 +83,7 @@ def _batch_losses(axes: Axes, losses: NDArray[np.float32]) -> None:
     middle = np.add.reduceat(losses, edges) / sizes
     steps = edges + (sizes + 1) / 2
     axes.fill_between(steps, low, high, color=GREY, alpha=0.3, linewidth=0)
-    axes.plot(steps, middle, color=GREY, linewidth=1, label="batches: mean and range")
+    axes.plot(steps, middle, color=GREY, linewidth=1, label=f"{label}: mean and range")
 
 
 def embedding_figure(vectors: NDArray[np.floating], vocab: Vocab) -> Figure:
@@ -160,11 +170,11 @@ def sweep_figure(outcomes: Sequence[Outcome]) -> Figure:
                 color=colour,
                 label=(label or None) if status == "done" else None,
             )
-    _log_if_wide(axes, np.array([o.nats for o in outcomes if o.nats is not None]))
     values = np.array([o.values[swept] for o in outcomes], np.float64)
     if values.min() > 0 and values.max() / values.min() > LOG_RATIO:
         axes.set_xscale("log")
     axes.set(xlabel=swept.replace("_", " "), ylabel="val, nats per symbol")
+    _log_if_wide(axes, np.array([o.nats for o in outcomes if o.nats is not None]))
     if len(groups) > 1:
         axes.legend(frameon=False)
     return figure
@@ -232,7 +242,8 @@ def _log_if_wide(axes: Axes, values: NDArray[np.floating]) -> None:
         plain = FuncFormatter(lambda value, _: f"{value:g}")
         axes.yaxis.set_major_formatter(plain)
         axes.yaxis.set_minor_formatter(plain)
-        axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+        axes.yaxis.set_minor_locator(LogLocator(subs=(1.5, 2, 3, 5, 7)))
+        axes.set_ylabel(f"{axes.get_ylabel()} (logarithmic)")
 
 
 def _is_number(value: object) -> bool:

@@ -7,6 +7,7 @@ escapes it. The page makes no request: pictures are inside, there is no script.
 import base64
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nlargest, nsmallest
 from pathlib import Path
 
 import jinja2
@@ -19,7 +20,7 @@ from nplm.corpus.baselines import Baselines
 from nplm.corpus.dataset import Dataset
 from nplm.corpus.evaluate import Nats, evaluate
 from nplm.presets import shown
-from nplm.report.figures import as_svg, embedding_figure, loss_figure
+from nplm.report.figures import as_svg, batch_label, embedding_figure, loss_figure
 from nplm.report.fonts import visible
 from nplm.runtime.generate import default_max_length, generate
 from nplm.runtime.novelty import NoveltyFilter
@@ -93,7 +94,8 @@ def describe(folder: Path, dataset: Dataset, commands: Sequence[str]) -> Report:
             bars[this_label] = val.per_symbol
     pictures = {}
     if facts.config.steps:
-        pictures["curve"] = as_svg(loss_figure(losses, evaluations, levels))
+        label = batch_label(facts.config)
+        pictures["curve"] = as_svg(loss_figure(losses, evaluations, levels, label))
     if run and run.networks:
         pictures["embedding"] = as_svg(embedding_figure(run.embedding(), dataset.vocab))
     samples, seen_share = _samples(run, dataset) if run else ([], None)
@@ -141,6 +143,8 @@ def findings(
         return
     gap = val - train
     yield f"On strings it has not seen (val) it needs {val:.4f}: a gap of {gap:.4f}."
+    if not facts.config.mixture.networks:
+        return
     if gap < 0.02:
         yield (
             "Hardly any gap: it has not begun to learn strings by heart. A larger network or more "
@@ -148,8 +152,8 @@ def findings(
         )
     elif train - floor < 0.25 * gap:
         yield (
-            "Most of what it knows beyond that gap is learnt by heart. More strings, a smaller "
-            "network, or more dropout would help more than more steps."
+            "That is more than four times what separates it from the floor: it has learnt strings "
+            "by heart. More strings, a smaller network, or more dropout would help more than steps."
         )
     last = evaluations[-1]
     if best.step < last.step:
@@ -159,7 +163,7 @@ def findings(
         )
     elif len(evaluations) > 1:
         yield "Val was lowest at the last evaluation; more steps may bring it lower still."
-    if ngram is not None and facts.config.mixture.networks:
+    if ngram is not None:
         better = "better" if val < ngram else "no better"
         yield f"It is {better} than the best n-gram, which needs {ngram:.4f}."
 
@@ -168,8 +172,8 @@ def _leaked(dataset: Dataset) -> Iterator[str]:
     """A warning where strings of val also stand in train, as a split by line lets them."""
     if not dataset.symbols("val"):
         return
-    train, val = (dataset.lines(split).splitlines() for split in ("train", "val"))
-    share = float(np.mean(np.isin(val, train)))
+    train, val = set(_strings(dataset, "train")), _strings(dataset, "val")
+    share = sum(string in train for string in val) / len(val)
     if share:
         yield (
             f"{share:.1%} of the val strings also stand in train, so val is lower than it would be "
@@ -227,10 +231,17 @@ def _samples(run: Run, dataset: Dataset) -> tuple[list[tuple[str, bool]], float]
 
 def _extremes(run: Run, dataset: Dataset) -> tuple[list[Scored], list[Scored]]:
     """The distinct val strings with the fewest and the most nats per symbol."""
-    texts = list(dict.fromkeys(dataset.lines("val").removesuffix("\n").split("\n")))
-    scored = list(Scorer(run.model, run.card).strings(texts).strings())
-    scored.sort(key=lambda one: one.nats_per_symbol)
-    return scored[:SCORED], scored[::-1][:SCORED]
+    batch = Scorer(run.model, run.card).strings(dict.fromkeys(_strings(dataset, "val")))
+
+    def nats(scored: Scored) -> float:
+        return scored.nats_per_symbol
+
+    return nsmallest(SCORED, batch.strings(), nats), nlargest(SCORED, batch.strings(), nats)
+
+
+def _strings(dataset: Dataset, split: str) -> list[str]:
+    """Of all line ends only LF ends a string."""
+    return dataset.lines(split).removesuffix("\n").split("\n")
 
 
 def _status(

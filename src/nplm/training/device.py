@@ -42,4 +42,4 @@ def work(config: RunConfig) -> float:
         return 0.0
     first = model.block_size * model.embedding_size * model.hidden_size
     above = (model.layers - 1) * model.hidden_size**2
-    return float(train.steps) * int(train.batch_size) * (first + above)
+    return float(config.steps) * config.mixture.networks * int(train.batch_size) * (first + above)

@@ -18,6 +18,7 @@ from nplm.training.looks import LOOKS
 from nplm.training.loop import Evaluated, Event, Stepped, Trainer
 
 SAVE_SECONDS = 2.0
+SEEN = ("loss.png", "embedding.png", "report.html")  # what was drawn of a run
 # One thread: a step is too small to gain much from two, and two stall one another when anything
 # else runs on the machine (docs/log.md).
 THREADS = 1
@@ -31,7 +32,7 @@ class Started:
         parameters: of all networks.
         contexts: distinct ones of the training data.
         floor: nats per symbol below which no model of that block size can come on them.
-        ngram_contexts: of all lengths, where an n-gram is part of the model.
+        ngram_contexts: of all lengths, where an n-gram is part of the model; and its order.
     """
 
     step: int
@@ -40,6 +41,7 @@ class Started:
     floor: float
     device: str
     ngram_contexts: int
+    ngram_order: int
 
 
 @dataclass(frozen=True)
@@ -100,18 +102,23 @@ def settle_order(config: RunConfig, dataset: Dataset) -> RunConfig:
     Raises:
         DataError: the order is larger than any string.
     """
+    refuse_order(config, dataset)
     order = config.mixture.order
     if not config.uses_ngram:
         return config
     if not order:
         order = min(best_order(*tables_of(dataset, MAX_ORDER - 1)), dataset.longest + 2)
-    elif order > dataset.longest + 2:
+    return replace(config, mixture=replace(config.mixture, order=order))
+
+
+def refuse_order(config: RunConfig, dataset: Dataset) -> None:
+    """Raise DataError where the order that is asked for is larger than any string."""
+    if config.uses_ngram and config.mixture.order > dataset.longest + 2:
         raise DataError(
-            f"order {order} is larger than any string: the longest to train on has "
+            f"order {config.mixture.order} is larger than any string: the longest to train on has "
             f"{dataset.longest} symbols between its two boundaries",
             f"give --order {dataset.longest + 2} or less",
         )
-    return replace(config, mixture=replace(config.mixture, order=order))
 
 
 def tables_of(dataset: Dataset, block_size: int) -> tuple[ContextTable, ContextTable | None]:
@@ -155,6 +162,7 @@ def _train_locked(
         table.floor(),
         device,
         len(trainer.ngram.rows) - 1 if trainer.ngram else 0,
+        config.mixture.order if trainer.ngram else 0,
     )
     saved = time.monotonic()
     try:
@@ -210,6 +218,6 @@ def _difference(stored: RunConfig, asked: RunConfig) -> str:
 
 def _clear(folder: Path) -> None:
     """Remove the weights and logs of an earlier run, and what a kill left of unfinished writes."""
-    old = (folder / name for name in (BEST, NGRAM, METRICS, LOSSES, LOOKS))
+    old = (folder / name for name in (BEST, NGRAM, METRICS, LOSSES, LOOKS, *SEEN))
     for path in [*old, *folder.glob(".*.tmp")]:
         path.unlink(missing_ok=True)

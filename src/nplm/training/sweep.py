@@ -7,10 +7,10 @@ trials is kept by `training.trials`.
 import multiprocessing
 import os
 import queue
-import shutil
 import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.queues import Queue
@@ -20,10 +20,19 @@ from typing import Any
 
 from nplm.corpus.dataset import load
 from nplm.errors import DataError, DivergedError
-from nplm.training.checkpoint import LAST, metrics
+from nplm.training.checkpoint import LAST, locked, metrics
 from nplm.training.loop import Stepped
-from nplm.training.run import settle_order, train
-from nplm.training.trials import RESULTS, Outcome, Trial, ended_trials, outcome_of, write_results
+from nplm.training.run import refuse_order, train
+from nplm.training.trials import (
+    Outcome,
+    Trial,
+    ended_trials,
+    forget,
+    outcome_of,
+    record_of,
+    refuse_folder,
+    write_results,
+)
 
 POLL_SECONDS = 0.1
 REPORT_STEPS = 20  # a worker tells of its progress this often
@@ -62,13 +71,37 @@ def sweep(
             f"{dataset_folder} has no val split to compare trials on",
             "build it with a share for val",
         )
-    if force and (folder / RESULTS).exists():
-        shutil.rmtree(folder)
-    ended = ended_trials(folder, trials, dataset.sha256)
     for trial in trials:
-        if trial.name in ended:
-            yield outcome_of(ended[trial.name])
-    todo = [trial for trial in trials if trial.name not in ended]
+        refuse_order(trial.config, dataset)
+    refuse_folder(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"cannot write {folder}: {error.strerror}", "choose another --out"
+        ) from error
+    with locked(folder):
+        if force:
+            forget(folder)
+        ended = ended_trials(folder, trials, dataset.sha256)
+        for trial in trials:
+            if trial.name in ended:
+                yield outcome_of(ended[trial.name])
+        todo = [trial for trial in trials if trial.name not in ended]
+        for event in _run_all(todo, dataset_folder, workers, stop):
+            if isinstance(event, Progress):
+                yield event
+                continue
+            trial, result = event
+            ended[trial.name] = record_of(result, trial, dataset.sha256)
+            write_results(folder, ended)
+            yield outcome_of(result)
+
+
+def _run_all(
+    todo: list[Trial], dataset_folder: Path, workers: int, stop: Callable[[], bool]
+) -> Iterator[Progress | tuple[Trial, dict[str, Any]]]:
+    """Run trials in processes; how each ended, but for those that were stopped."""
     context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
     reports, stopping = context.Queue(), context.Event()
     with ProcessPoolExecutor(
@@ -81,21 +114,19 @@ def sweep(
                 yield from _reported(reports, todo)
                 for future in [future for future in running if future.done()]:
                     trial = running.pop(future)
-                    record = _record(future)
-                    if record is None:  # stopped before its end
-                        continue
-                    tables = trial.config.as_tables()
-                    ended[trial.name] = record | {
-                        "config": tables,
-                        "dataset_sha256": dataset.sha256,
-                    }
-                    write_results(folder, ended)
-                    yield outcome_of(record)
+                    result = None if future.cancelled() else future.result()
+                    if result is not None:
+                        yield trial, result
                 if stop():
                     stopping.set()
                     for future in running:
                         future.cancel()
-                    running = {f: trial for f, trial in running.items() if not f.cancelled()}
+        except BrokenProcessPool as error:
+            if not stop():  # a kill of the whole group takes the workers too
+                raise DataError(
+                    "a worker process was killed, perhaps for want of memory",
+                    "give fewer --workers; the same command goes on",
+                ) from error
         finally:
             stopping.set()  # a caller that goes away stops the workers too
             for future in running:
@@ -138,7 +169,7 @@ def _run(trial: Trial, dataset_folder: Path) -> dict[str, Any] | None:
     try:
         for event in train(
             trial.folder,
-            settle_order(trial.config, dataset),
+            trial.config,
             dataset,
             dataset_folder,
             resume=resume,
@@ -176,7 +207,3 @@ def _reported(reports: "Queue[tuple[str, int]]", trials: list[Trial]) -> Iterato
             return
         yield Progress(by_name[name], step)
         wait = 0.0
-
-
-def _record(future: "Future[dict[str, Any] | None]") -> dict[str, Any] | None:
-    return None if future.cancelled() else future.result()

@@ -6,6 +6,7 @@ is in `training.sweep`.
 
 import itertools
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +24,12 @@ Values = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Trial:
-    """One point of the grid: the swept values, all settings, and where it runs."""
+    """One point of the grid: the swept values, all settings, where it runs, and the fixed part."""
 
     values: Values
     config: RunConfig
     folder: Path
+    base: RunConfig
 
     @property
     def name(self) -> str:
@@ -67,7 +69,7 @@ def plan(base: RunConfig, grid: Mapping[str, list[Any]], folder: Path) -> list[T
     for point in itertools.product(*grid.values()):
         values = dict(zip(grid, point, strict=True))
         config = override(base, values, "--grid")
-        trials.append(Trial(values, config, folder / TRIALS / _folder_name(values)))
+        trials.append(Trial(values, config, _trial_folder(folder / TRIALS, values), base))
     return trials
 
 
@@ -89,38 +91,75 @@ def results(folder: Path) -> list[Outcome]:
 
 
 def name_of(values: Values) -> str:
-    """`learning_rate=0.1,hidden_size=100`: of a trial and its folder."""
+    """`hidden_size=100,learning_rate=0.1`: of a trial, whatever the order of the grid."""
+    return _listed(dict(sorted(values.items())))
+
+
+def _listed(values: Values) -> str:
     return ",".join(f"{key}={shown(value)}" for key, value in values.items())
 
 
-def _folder_name(values: Values) -> str:
+def _trial_folder(trials: Path, values: Values) -> Path:
+    """Where a trial runs: where 0.1.0 began it, which named folders in the order of the grid."""
+    begun = trials / _folder_name(_listed(values))
+    return begun if begun.exists() else trials / _folder_name(name_of(values))
+
+
+def _folder_name(name: str) -> str:
     """The name of a trial, cut to what file systems take."""
-    name = name_of(values)
     return name if len(name) <= LONGEST_NAME else f"{name[:100]}...{sha256(name.encode())[:16]}"
 
 
-def ended_trials(folder: Path, trials: list[Trial], dataset: str) -> dict[str, dict[str, Any]]:
-    """The records of a sweep that this one goes on with, by the name of the trial."""
+def refuse_folder(folder: Path) -> None:
+    """Raise DataError where `folder` is something else than a sweep or a place for one."""
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file", "choose another --out")
+    sweep = (folder / RESULTS).exists() or (folder / TRIALS).exists()
+    if folder.exists() and any(folder.iterdir()) and not sweep:
+        raise DataError(f"{folder} is not a sweep", "choose another --out")
+
+
+def forget(folder: Path) -> None:
+    """Remove the trials and the results of a sweep, and nothing else.
+
+    Raises:
+        DataError: something cannot be removed.
+    """
+    try:
+        (folder / RESULTS).unlink(missing_ok=True)
+        if (folder / TRIALS).exists():
+            shutil.rmtree(folder / TRIALS)
+    except OSError as error:
+        raise DataError(f"cannot clear {folder}: {error}", "choose another --out") from error
+
+
+def ended_trials(folder: Path, trials: list[Trial], dataset: str) -> dict[str, dict[str, Any]]:
+    """The records of a sweep that this one goes on with, by the name of the trial.
+
+    Raises:
+        DataError: it is of other settings or of another data set.
+    """
     if not (folder / RESULTS).exists():
-        if folder.exists() and any(folder.iterdir()) and not (folder / TRIALS).exists():
-            raise DataError(f"{folder} is not a sweep", "choose another --out")
-        try:
-            write_results(folder, {})
-        except DataError as error:
-            raise DataError(error.problem, "choose another --out") from error
+        write_results(folder, {})
         return {}
     ended, values = _read(folder), trials[0].values
-    asked = _fixed(trials[0].config.as_tables(), values)
     for record in ended.values():
         same = record["values"].keys() == values.keys() and record["dataset_sha256"] == dataset
-        if not same or _fixed(record["config"], values) != asked:
+        # 0.1.0 kept a trial's settings alone, not those of the sweep that it was a point of.
+        known = "base" if "base" in record else "config"
+        asked = _fixed(getattr(trials[0], known).as_tables(), values)
+        if not same or _fixed(record[known], values) != asked:
             raise DataError(
                 f"{folder} holds a sweep of other settings or other data",
                 "choose another --out, or start anew with --force",
             )
     return ended
+
+
+def record_of(result: Mapping[str, Any], trial: Trial, dataset: str) -> dict[str, Any]:
+    """A line of the results: how a trial ended, and what must be equal for it to stand."""
+    tables = {"config": trial.config.as_tables(), "base": trial.base.as_tables()}
+    return {**result, **tables, "dataset_sha256": dataset}
 
 
 def _fixed(config: Mapping[str, Any], swept: Values) -> dict[str, Any]:
