@@ -109,19 +109,13 @@ def generating(file: Path, network: NeuralLM, counts: list[int]) -> None:
 
 
 def cold_and_warm(file: Path, count: int) -> None:
-    from nplm.config import SamplingConfig
-    from nplm.runtime.automaton import Automaton
-    from nplm.runtime.generate import walk
-
-    model = open_model(file)
-    sampling = SamplingConfig(max_length=30)
-    automaton = Automaton(model, sampling)
+    model = nplm.load(file)
     for temper in ("cold", "warm"):
         started = time.perf_counter()
-        for first in range(0, count, 1 << 16):
-            walk(automaton, sampling, [], 0, first, min(1 << 16, count - first))
+        for _ in model.sample_arrays(count, max_length=30, cut=True):
+            pass
         seconds = time.perf_counter() - started
-        print(f"{temper}: {count:,} names, {count / seconds:,.0f}/s, {len(automaton):,} states")
+        print(f"{temper}: {count:,} names, {count / seconds:,.0f}/s")
 
 
 def scoring(file: Path) -> None:

@@ -110,3 +110,16 @@ def test_bytes_are_the_text_in_utf_8(strings: list[str]) -> None:
 def test_bytes_of_ascii_symbols() -> None:
     codec = BulkCodec(vocab_of("az\x7f\n"))
     assert codec.decode_bytes(codec.encode("za\n\n\x7f\n")) == b"za\n\n\x7f\n"
+
+
+@given(
+    st.lists(st.text(st.sampled_from("ab\n\r\ud800\u2028é"), max_size=4)),
+    st.sets(st.sampled_from("ab\ud7ff")),
+)
+def test_strings_with_anything_in_them(strings: list[str], known: set[str]) -> None:
+    """A line end ends no string here: only where one ends there is a boundary."""
+    vocab = Vocab(tuple(sorted(known)))
+    codec = BulkCodec(vocab)
+    ids = {symbol: k for k, symbol in enumerate(vocab.symbols, start=1)}
+    expected = [k for s in strings for k in [*(ids.get(c, codec.unknown) for c in s), 0]]
+    assert codec.encode_strings(strings).tolist() == expected

@@ -10,8 +10,10 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "load"]
 
 
-def load(path: str | Path, device: str = "cpu", threads: int = 1) -> "Model":
+def load(
+    path: str | Path, device: str = "cpu", threads: int = 1, cache_mb: float = 1024
+) -> "Model":
     """Open an exported model for sampling, scoring and suggestions (`nplm.runtime.model.Model`)."""
     from nplm.runtime.model import Model
 
-    return Model(path, device, threads)
+    return Model(path, device, threads, cache_mb)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MAX_BLOCK_SIZE = 64
 MAX_SEED = 2**64 - 1
+MAX_INDEX = 2**63 - 1
+PATIENCE = 100_000  # indices drawn in vain, at least, before a search for strings is given up
 MAX_NETWORKS = 16
 MAX_SIZE = 1 << 20  # of anything that arrays are allocated for
 
@@ -274,3 +276,57 @@ class SamplingConfig:
             raise UsageError("--top-p is 0", "it must be above 0 and at most 1")
         _integer("--min-length", self.min_length, 0)
         _integer("--max-length", self.max_length, 1, MAX_SIZE)
+
+
+@dataclass(frozen=True)
+class StreamConfig:
+    """Which strings of a stream are wanted.
+
+    Attributes:
+        count: of strings; not looked at where `indices` is given.
+        seed: which stream.
+        start: the first index.
+        indices: the number of indices to draw, whatever is kept of them, instead of a `count`.
+        novel: leave out strings of the list that the model was made from.
+        unique: leave out strings given before.
+        cut: keep strings that reach the longest length without an end, cut there.
+    """
+
+    count: int = 20
+    seed: int = 0
+    start: int = 0
+    indices: int | None = None
+    novel: bool = False
+    unique: bool = False
+    cut: bool = False
+
+    def __post_init__(self) -> None:
+        _integer("-n", self.count, 0, MAX_INDEX)
+        _integer("--seed", self.seed, 0, MAX_SEED)
+        _integer("--start-index", self.start, 0, MAX_INDEX)
+        if self.indices is not None:
+            _integer("--indices", self.indices, 0, MAX_INDEX)
+        wanted = self.count if self.indices is None else self.indices
+        if self.start > MAX_INDEX - wanted:
+            raise UsageError(f"--start-index is {self.start}", "indices end at 2^63 - 1")
+
+    @property
+    def patience(self) -> float:
+        """Consecutive indices without another string after which too few can be found."""
+        return max(PATIENCE, 10 * self.count) if self.indices is None else math.inf
+
+    def wants(self, found: int, first: int) -> bool:
+        """Whether, with `found` strings from the indices below `first`, another is to be drawn."""
+        if self.indices is not None:
+            return first < self.start + self.indices
+        return found < self.count
+
+    def at_most(self, found: int, first: int) -> int:
+        """How many indices from `first` on may be drawn at once.
+
+        Where nearly every string counts, no more than are missing.
+        """
+        if self.indices is not None:
+            return self.start + self.indices - first
+        left = MAX_INDEX - first
+        return left if self.novel or self.unique else min(left, self.count - found)

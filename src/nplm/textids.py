@@ -3,7 +3,7 @@
 A stream is a flat array of ids in which every string is followed by one boundary (0).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,8 @@ LINE_END = ord("\n")
 
 
 def code_points(text: str) -> NDArray[np.uint32]:
-    """The code points of `text`, one uint32 each."""
-    return np.frombuffer(text.encode("utf-32-le"), np.uint32)
+    """The code points of `text`, one uint32 each; lone surrogates among them."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
 def as_lines(strings: Iterable[str]) -> str:
@@ -54,6 +54,19 @@ class BulkCodec:
     def encode(self, lines: str) -> NDArray[np.unsignedinteger]:
         """`lines` (each ended by a line end) -> stream of ids, unknown symbols as `unknown`."""
         return self._ids[np.minimum(code_points(lines), self._last)]
+
+    def encode_strings(self, strings: Sequence[str]) -> NDArray[np.unsignedinteger]:
+        """Strings -> stream of ids; a line end inside a string is unknown, as a surrogate is."""
+        lengths = np.fromiter(map(len, strings), np.int64, len(strings))
+        ends = np.cumsum(lengths + 1) - 1
+        points = code_points("".join(strings))
+        ids = self._ids[np.minimum(points, self._last)]
+        ids[points == LINE_END] = self.unknown
+        stream = np.zeros(len(ids) + len(ends), self.dtype)
+        inside = np.ones(len(stream), np.bool_)
+        inside[ends] = False
+        stream[inside] = ids
+        return stream
 
     def decode(self, stream: NDArray[np.integer]) -> str:
         """A stream of ids -> lines, each ended by a line end."""

@@ -70,11 +70,53 @@ def test_jsonl(nplm: "Nplm") -> None:
     options = ("-n", "50", "--start-index", "5", "--max-length", "5")
     found = [json.loads(line) for line in nplm.ok("generate", *options, "--format", "jsonl").lines]
     assert {tuple(item) for item in found} == {("index", "text", "nats", "seen", "complete")}
-    assert [item["index"] for item in found] == list(range(5, 55))
+    assert len(found) == 50
     assert [item["text"] for item in found] == nplm.ok("generate", *options).lines
     assert all(item["nats"] > 0 for item in found)
-    assert {item["complete"] for item in found} == {True, False}
-    assert all(len(item["text"]) == 5 for item in found if not item["complete"])
+    assert {item["complete"] for item in found} == {True}
+
+
+def test_whole_strings_only_unless_asked(nplm: "Nplm") -> None:
+    """An index that would be cut is left out and counted; `--cut` keeps it, marked."""
+    options = ("generate", "--max-length", "5", "--format", "jsonl")
+    done = nplm.ok(*options, "--cut", "--indices", "200")
+    every = {item["index"]: item for item in map(json.loads, done.lines)}
+    assert list(every) == list(range(200))
+    cut = [item for item in every.values() if not item["complete"]]
+    assert 10 < len(cut) < 190
+    assert all(len(item["text"]) == 5 for item in cut)
+    assert "left out" not in done.err
+    done = nplm.ok(*options, "--indices", "200")
+    assert list(map(json.loads, done.lines)) == [i for i in every.values() if i["complete"]]
+    assert f"{len(cut)} left out: longer than 5 symbols (--max-length N" in done.err
+    texts = [item["text"] for item in every.values() if item["complete"]]
+    done = nplm.ok("generate", "--max-length", "5", "-n", str(len(texts)))
+    assert done.lines == texts  # -n counts what is printed
+    assert nplm.ok("generate", "--max-length", "5", "-n", "0").lines == []
+
+
+def test_ranges_of_indices_join(nplm: "Nplm") -> None:
+    whole = nplm.ok("generate", "--indices", "90", "--max-length", "6", "--novel").lines
+    parts = [
+        nplm.ok(
+            *("generate", "--indices", "30", "--start-index", str(start)),
+            *("--max-length", "6", "--novel"),
+        ).lines
+        for start in (0, 30, 60)
+    ]
+    assert [text for part in parts for text in part] == whole
+    assert 0 < len(whole) < 90
+    assert nplm.ok("generate", "--indices", "3", "--max-length", "1", "--min-length", "1").code == 0
+    nplm.refuses(2, "generate", "--indices", "3", "-n", "3", says=("-n and --indices",))
+    nplm.refuses(2, "generate", "--indices", "-1", says=("--indices is -1",))
+
+
+def test_when_every_string_is_too_long(nplm: "Nplm") -> None:
+    nplm.refuses(
+        7,
+        *("generate", "--max-length", "1", "--min-length", "1", "--prefix", "z", "--top-k", "1"),
+        says=("only 0 of 20", "longer than --max-length", "--cut"),
+    )
 
 
 def test_greedy_is_one_string(nplm: "Nplm") -> None:
@@ -243,7 +285,7 @@ class TestTorch:
         shutil.copyfile(model_file, trained / MODEL)  # the export of this very run
         options = ("-n", "100", "--seed", "5", "--temperature", "0.8", "--prefix", "a")
         done = nplm.ok("generate", "--runtime", "torch", *options)
-        assert done.err == "using checkpoints/names\n"
+        assert done.err.startswith("using checkpoints/names\n")
         assert done.lines == nplm.ok("generate", "--runtime", "onnx", *options).lines
 
     def test_cuda_where_there_is_none(self, nplm: "Nplm", trained: Path) -> None:
@@ -270,4 +312,14 @@ class TestTorch:
     def test_a_run_where_a_model_file_is_needed(self, nplm: "Nplm", trained: Path) -> None:
         """It is there: what is missing is its export, or another runtime."""
         says = ("nplm export onnx checkpoints/names", "--runtime torch")
+        run, export = trained / "checkpoints" / "names", trained / MODEL
+        expected = nplm.ok("generate", MODEL).lines
+        done = nplm.ok("generate", "checkpoints/names")
+        assert (done.lines, done.err) == (expected, f"using {MODEL}\n")
+        os.utime(export, (0, 0))
+        older = (f"{MODEL} is older than checkpoints/names", "--force", "--runtime torch")
+        nplm.refuses(3, "generate", "checkpoints/names", says=older)
+        export.unlink()
         nplm.refuses(3, "generate", "checkpoints/names", says=says)
+        shutil.move(run, run.with_name("my run"))
+        nplm.refuses(3, "generate", "checkpoints/my run", says=("onnx 'checkpoints/my run'",))

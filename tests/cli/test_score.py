@@ -1,13 +1,21 @@
 """`nplm score` and `nplm suggest`, and what `generate` leaves out."""
 
+import io
 import json
 import math
+import os
 import shutil
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nplm.cli.score import _available
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.cli.conftest import Nplm
@@ -21,16 +29,20 @@ def model(tiny_model: "Path") -> str:
 def test_score_of_stdin(nplm: "Nplm", model: str) -> None:
     done = nplm.ok("score", model, "-", stdin=b"anna\n\nzzzq\n")
     rows = [line.split("\t") for line in done.out.decode().splitlines()]
-    assert [row[-1] for row in rows] == ["anna", "zzzq"]
-    assert float(rows[0][0]) < float(rows[1][0])
+    assert [row[-1] for row in rows] == ["anna", "", "zzzq"]  # one score a line, whatever is in it
+    assert rows[1][2:4] == ["1", "0"]
+    assert float(rows[0][0]) < float(rows[2][0])
     assert rows[0][2:4] == ["5", "0"]
     assert float(rows[0][1]) == pytest.approx(float(rows[0][0]) / 5, abs=1e-6)
 
 
 def test_score_as_json(nplm: "Nplm", model: str) -> None:
-    (nplm.cwd / "f.txt").write_text("anna\na\u00f1a\n", encoding="utf-8")
+    (nplm.cwd / "f.txt").write_text("anna\na\u00f1a\n\n\u2028\x0c\x85", encoding="utf-8")
     done = nplm.ok("score", model, "f.txt", "--format", "jsonl", "--per-symbol")
-    known, odd = map(json.loads, done.out.decode().splitlines())
+    known, odd, blank, marks = map(json.loads, done.lines)
+    assert [item["line"] for item in (known, odd, blank, marks)] == [1, 2, 3, 4]
+    assert (blank["text"], blank["symbols"]) == ("", 1)
+    assert (marks["text"], marks["unknown"]) == ("\u2028\x0c\x85", 3)
     assert known["nats"] == pytest.approx(sum(known["per_symbol"]))
     assert known["bits_per_symbol"] == pytest.approx(known["nats_per_symbol"] / math.log(2))
     assert known["perplexity"] == pytest.approx(math.exp(known["nats_per_symbol"]))
@@ -48,6 +60,8 @@ def test_score_takes_the_file_alone(nplm: "Nplm", model: str) -> None:
 
 def test_score_of_what_is_not_utf_8(nplm: "Nplm", model: str) -> None:
     (nplm.cwd / "f.txt").write_bytes(b"anna\nb\xff\nc\n")
+    lines = nplm.ok("score", model, "f.txt", "--errors", "skip", "--format", "jsonl").lines
+    assert [json.loads(line)["line"] for line in lines] == [1, 3]
     nplm.refuses(3, "score", model, "f.txt", "--out", "o.txt", says=("line 2", "--errors skip"))
     assert not (nplm.cwd / "o.txt").exists()
     done = nplm.ok("score", model, "f.txt", "--errors", "skip")
@@ -93,3 +107,67 @@ def test_novel_and_seen(nplm: "Nplm", model: str) -> None:
     assert any(json.loads(line)["seen"] for line in every)
     assert not any(json.loads(line)["seen"] for line in novel)
     assert len(novel) == 200
+
+
+@pytest.fixture
+def scoring(model: str) -> "Iterator[subprocess.Popen[bytes]]":
+    """`nplm score MODEL -` as a process, waiting for lines."""
+    command = [sys.executable, "-c", "from nplm.cli.main import main; main()"]
+    with subprocess.Popen(
+        [*command, "score", model, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        yield process
+        process.kill()
+
+
+def test_lines_are_answered_as_they_come(scoring: "subprocess.Popen[bytes]") -> None:
+    """As `tail -f names.txt | nplm score -` needs it: the input pauses, but never ends."""
+    assert scoring.stdin is not None
+    assert scoring.stdout is not None
+    os.set_blocking(scoring.stdout.fileno(), False)
+    for sent, expected in [
+        (b"anna\n", [b"anna"]),
+        (b"bob\n\nem", [b"bob", b""]),
+        (b"ma\n", [b"emma"]),
+    ]:
+        scoring.stdin.write(sent)
+        scoring.stdin.flush()
+        answer = b""
+        deadline = time.monotonic() + 20
+        while answer.count(b"\n") < len(expected) and time.monotonic() < deadline:
+            answer += scoring.stdout.read() or b""
+            time.sleep(0.01)
+        assert [line.split(b"\t")[-1] for line in answer.splitlines()] == expected
+
+
+def test_a_long_input_comes_in_large_blocks(tmp_path: "Path") -> None:
+    """So that waiting for no line costs nothing: a pipe holds 64 kB, a file has no end in sight."""
+    (tmp_path / "f.txt").write_bytes(b"anna\n" * 300_000)
+    for stream in ((tmp_path / "f.txt").open("rb"), io.BufferedReader(Trickle())):
+        with stream:
+            sizes = []
+            while block := _available(stream):
+                sizes.append(len(block))
+        assert sum(sizes) == 1_500_000
+        assert len(sizes) == 2
+
+
+class Trickle(io.RawIOBase):
+    """A pipe's worth at a time of 1.5 MB, always ready."""
+
+    def __init__(self) -> None:
+        self._left = 1_500_000
+        self._always, write = os.pipe()
+        os.write(write, b"x")
+        os.close(write)
+
+    def readable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._always
+
+    def readinto(self, buffer: Any) -> int:
+        size = min(len(buffer), 1 << 16, self._left)
+        self._left -= size
+        return size

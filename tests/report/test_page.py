@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nplm.config import DatasetConfig, RunConfig, SamplingConfig
+from nplm.config import DatasetConfig, RunConfig, SamplingConfig, StreamConfig
 from nplm.corpus import dataset
 from nplm.corpus.dataset import Dataset
 from nplm.presets import override, preset
@@ -167,7 +167,10 @@ def test_bars_are_sorted_and_the_model_is_among_them(report: Report) -> None:
 def test_the_share_seen(page: Page, run_folder: Path, small: Dataset) -> None:
     opened = load_run(run_folder)
     sampling = SamplingConfig(max_length=2 * small.longest)
-    texts = [one.text for one in generate(opened.model, opened.card, sampling, 1000)]
+    texts = [
+        one.text
+        for one in generate(opened.model, opened.card, sampling, StreamConfig(indices=1000))
+    ]
     known = set(small.lines("train").splitlines())
     share = sum(text in known for text in texts) / 1000
     assert f"Of 1,000 generated strings {100 * share:.1f} % stand in its training" in page.text

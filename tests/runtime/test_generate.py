@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nplm.config import SamplingConfig
+from nplm.config import SamplingConfig, StreamConfig
 from nplm.errors import ConstraintError, DataError, UsageError
+from nplm.runtime.automata import Automata
 from nplm.runtime.generate import Generated, default_max_length, generate, generate_batches
 from nplm.runtime.sampling import cumulative, probabilities, uniforms
 from nplm.runtime.session import OnnxModel, open_model
@@ -46,6 +47,15 @@ def naive(model: OnnxModel, sampling: SamplingConfig, seed: int, index: int) -> 
         ids.append(symbol)
 
 
+def strings_in_batches(
+    model: OnnxModel, sampling: SamplingConfig, stream: StreamConfig, batch: int
+) -> list[Generated]:
+    batches = generate_batches(
+        Automata(model), model.card, sampling, stream, nats=True, batch=batch
+    )
+    return [string for part in batches for string in part.strings()]
+
+
 SAMPLINGS = [
     SamplingConfig(),
     SamplingConfig(temperature=0.7, top_k=5),
@@ -60,7 +70,7 @@ SAMPLINGS = [
 
 @pytest.mark.parametrize("sampling", SAMPLINGS, ids=range(len(SAMPLINGS)))
 def test_against_a_naive_walk(model: OnnxModel, sampling: SamplingConfig) -> None:
-    got = list(generate(model, model.card, sampling, count=40, seed=3))
+    got = list(generate(model, model.card, sampling, StreamConfig(40, seed=3, cut=True)))
     for string in got:
         expected = naive(model, sampling, 3, string.index)
         assert (string.text, string.complete) == (expected.text, expected.complete)
@@ -73,11 +83,11 @@ def test_batches_and_shards_do_not_matter(
     model: OnnxModel, batch: int, start: int, seed: int
 ) -> None:
     sampling = SamplingConfig(max_length=20)
-    whole = list(generate(model, model.card, sampling, 100, seed, start))
-    again = list(generate(model, model.card, sampling, 100, seed, start, batch=batch))
+    whole = list(generate(model, model.card, sampling, StreamConfig(100, seed, start, cut=True)))
+    again = strings_in_batches(model, sampling, StreamConfig(100, seed, start, cut=True), batch)
     shards = [
-        *generate(model, model.card, sampling, 33, seed, start),
-        *generate(model, model.card, sampling, 67, seed, start + 33),
+        *generate(model, model.card, sampling, StreamConfig(33, seed, start, cut=True)),
+        *generate(model, model.card, sampling, StreamConfig(67, seed, start + 33, cut=True)),
     ]
     assert whole == again == shards
 
@@ -89,7 +99,9 @@ def test_first_symbols_follow_the_model(model: OnnxModel) -> None:
         0
     ]
     seen = np.zeros(len(p))
-    for string in generate(model, model.card, SamplingConfig(max_length=1), count, seed=1):
+    for string in generate(
+        model, model.card, SamplingConfig(max_length=1), StreamConfig(count, seed=1, cut=True)
+    ):
         seen[model.card.vocab.encode(string.text)[0]] += 1
     assert seen[0] == 0
     expected = count * p[1:]
@@ -114,7 +126,12 @@ def test_a_million_strings_follow_the_model(model: OnnxModel) -> None:
         exact[a] = first[0, a] * second[:, None] * third
     assert exact.sum() == pytest.approx(1)
     drawn = np.zeros((v, v, v))
-    for batch in generate_batches(model, model.card, SamplingConfig(max_length=40), count, seed=9):
+    for batch in generate_batches(
+        Automata(model),
+        model.card,
+        SamplingConfig(max_length=40),
+        StreamConfig(count, seed=9, cut=True),
+    ):
         ends = np.flatnonzero(batch.stream == 0)
         starts = np.concatenate([[0], ends[:-1] + 1])
         padded = np.concatenate([batch.stream, [0, 0]]).astype(np.int64)
@@ -135,13 +152,15 @@ def test_a_million_strings_follow_the_model(model: OnnxModel) -> None:
 
 
 def test_greedy_gives_one_string(model: OnnxModel) -> None:
-    texts = {g.text for g in generate(model, model.card, SamplingConfig(temperature=0), 50)}
+    texts = {
+        g.text for g in generate(model, model.card, SamplingConfig(temperature=0), StreamConfig(50))
+    }
     assert len(texts) == 1
 
 
 def test_lengths_are_kept(model: OnnxModel) -> None:
     sampling = SamplingConfig(prefix="z", min_length=5, max_length=7)
-    strings = list(generate(model, model.card, sampling, 200))
+    strings = list(generate(model, model.card, sampling, StreamConfig(200, cut=True)))
     assert all(5 <= len(g.text) <= 7 and g.text.startswith("z") for g in strings)
     assert {len(g.text) for g in strings if not g.complete} == {7}
 
@@ -161,7 +180,7 @@ def test_bad_requests(model: OnnxModel) -> None:
         {"start": 2**63 - 5},
     ):
         with pytest.raises(UsageError):
-            list(generate(model, model.card, SamplingConfig(), **wrong))
+            StreamConfig(**wrong)
 
 
 def test_the_longest_string_is_twice_the_longest_of_training(model: OnnxModel) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nplm.config import SamplingConfig
+from nplm.config import SamplingConfig, StreamConfig
 from nplm.corpus.dataset import Dataset
 from nplm.errors import ConstraintError
 from nplm.runtime.generate import generate
@@ -54,23 +54,25 @@ def model(tiny_model: Path) -> OnnxModel:
 
 def test_seen_says_what_is_a_training_string(model: OnnxModel, small: Dataset) -> None:
     train = set(small.lines("train").split())
-    strings = list(generate(model, model.card, SamplingConfig(max_length=4), 3000))
+    strings = list(
+        generate(model, model.card, SamplingConfig(max_length=4), StreamConfig(3000, cut=True))
+    )
     assert [g.seen for g in strings] == [g.text in train for g in strings]
     assert 0 < sum(bool(g.seen) for g in strings) < 3000
 
 
 def test_novel_leaves_indices_out(model: OnnxModel) -> None:
     sampling = SamplingConfig(max_length=4)
-    plain = list(generate(model, model.card, sampling, 3000))
-    novel = list(generate(model, model.card, sampling, 2000, novel=True))
+    plain = list(generate(model, model.card, sampling, StreamConfig(3000, cut=True)))
+    novel = list(generate(model, model.card, sampling, StreamConfig(2000, novel=True, cut=True)))
     assert novel == [g for g in plain if not g.seen][:2000]
 
 
 def test_unique_leaves_repeats_out(model: OnnxModel) -> None:
     sampling = SamplingConfig(max_length=2)
-    plain = list(generate(model, model.card, sampling, 5000))
+    plain = list(generate(model, model.card, sampling, StreamConfig(5000, cut=True)))
     first = {g.text: g for g in reversed(plain)}
-    unique = list(generate(model, model.card, sampling, 100, unique=True))
+    unique = list(generate(model, model.card, sampling, StreamConfig(100, unique=True, cut=True)))
     assert unique == sorted(first.values(), key=lambda g: g.index)[:100]
 
 
@@ -78,7 +80,9 @@ def test_unique_gives_up_with_a_count(model: OnnxModel) -> None:
     sampling = SamplingConfig(prefix="q", max_length=2)
     found = []
     with pytest.raises(ConstraintError, match=r"only \d+ of 500") as caught:  # noqa: PT012
-        for string in generate(model, model.card, sampling, 500, unique=True):
+        for string in generate(
+            model, model.card, sampling, StreamConfig(500, unique=True, cut=True)
+        ):
             found.append(string.text)  # noqa: PERF401
     assert f"only {len(found)} of 500" in str(caught.value)
     assert len(found) == len(set(found)) <= 27
@@ -89,5 +93,5 @@ def test_novel_needs_the_filter(model: OnnxModel) -> None:
 
     card = replace(model.card, novelty=None)
     with pytest.raises(ConstraintError, match="exported without the filter"):
-        list(generate(model, card, SamplingConfig(), novel=True))
+        list(generate(model, card, SamplingConfig(), StreamConfig(novel=True)))
     assert next(generate(model, card, SamplingConfig())).seen is None

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from nplm.config import SamplingConfig
+from nplm.config import SamplingConfig, StreamConfig
 from nplm.corpus.dataset import Dataset
 from nplm.errors import DataError, VerificationError
 from nplm.runtime.generate import default_max_length, generate
@@ -59,8 +59,10 @@ def test_the_sidecar_says_what_the_file_says(model_file: Path) -> None:
 def test_both_runtimes_give_the_same_strings(run_folder: Path, model_file: Path) -> None:
     run, onnx_model = load_run(run_folder), open_model(model_file)
     sampling = SamplingConfig(max_length=30)
-    one = list(generate(run.model, run.card, sampling, 1000, seed=1))
-    two = list(generate(onnx_model, onnx_model.card, sampling, 1000, seed=1))
+    one = list(generate(run.model, run.card, sampling, StreamConfig(1000, seed=1, cut=True)))
+    two = list(
+        generate(onnx_model, onnx_model.card, sampling, StreamConfig(1000, seed=1, cut=True))
+    )
     assert [g.text for g in one] == [g.text for g in two]
     np.testing.assert_allclose([g.nats for g in one], [g.nats for g in two], rtol=1e-4)
 
@@ -75,8 +77,8 @@ def test_strings_differ_only_at_a_boundary(
     run, onnx_model = load_run(run_folder), open_model(model_file)
     sampling = SamplingConfig(max_length=default_max_length(run.card))
     pairs = zip(
-        generate(run.model, run.card, sampling, NAMES),
-        generate(onnx_model, onnx_model.card, sampling, NAMES),
+        generate(run.model, run.card, sampling, StreamConfig(NAMES, cut=True)),
+        generate(onnx_model, onnx_model.card, sampling, StreamConfig(NAMES, cut=True)),
         strict=True,
     )
     parted = [(one, two) for one, two in pairs if one.text != two.text]
@@ -127,8 +129,8 @@ def test_a_string_may_differ_only_at_a_boundary(
         prove(truth, wrong, truth.card, small.table("train", 3))
     sampling = SamplingConfig(max_length=30)
     pairs = zip(
-        generate(truth, truth.card, sampling, 1000),
-        generate(wrong, truth.card, sampling, 1000),
+        generate(truth, truth.card, sampling, StreamConfig(1000, cut=True)),
+        generate(wrong, truth.card, sampling, StreamConfig(1000, cut=True)),
         strict=True,
     )
     parted = [(one, two) for one, two in pairs if one.text != two.text]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from nplm.config import ModelConfig, RunConfig, SamplingConfig
+from nplm.config import ModelConfig, RunConfig, SamplingConfig, StreamConfig
 from nplm.corpus.contexts import count_contexts
 from nplm.corpus.dataset import Dataset
 from nplm.corpus.evaluate import evaluate, pair_log_probabilities
@@ -266,8 +266,8 @@ def test_file_and_run_generate_the_same(exported: dict[str, Exported], kind: str
     item = exported[kind]
     sampling = SamplingConfig(max_length=30)
     for seed in (1, 2):
-        one = generate(item.run.model, item.run.card, sampling, 500, seed)
-        two = generate(item.model, item.model.card, sampling, 500, seed)
+        one = generate(item.run.model, item.run.card, sampling, StreamConfig(500, seed, cut=True))
+        two = generate(item.model, item.model.card, sampling, StreamConfig(500, seed, cut=True))
         assert [g.text for g in one] == [g.text for g in two]
 
 

@@ -1,6 +1,7 @@
 """`nplm generate`."""
 
 import json
+import shlex
 import sys
 import time
 from collections.abc import Iterable
@@ -12,8 +13,8 @@ import typer
 
 from nplm.cli import latest
 from nplm.cli.console import data_output, note, progress, training_extra
-from nplm.config import SamplingConfig
-from nplm.errors import UsageError
+from nplm.config import SamplingConfig, StreamConfig
+from nplm.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from nplm.runtime.generate import Generated, GeneratedBatch
@@ -27,10 +28,17 @@ def generate(
     model: Annotated[
         Path | None,
         typer.Argument(
-            help="model.onnx, or a run folder for --runtime torch. (default: the newest)"
+            help="model.onnx, or a run folder: its export, or with --runtime torch the run itself. "
+            "(default: the newest)"
         ),
     ] = None,
-    count: Annotated[int, typer.Option("-n", help="How many strings.")] = 20,
+    count: Annotated[
+        int | None, typer.Option("-n", help="How many strings are printed. (default: 20)")
+    ] = None,
+    indices: Annotated[
+        int | None,
+        typer.Option(help="Draw so many indices, whatever of them is printed, instead of -n."),
+    ] = None,
     runtime: Annotated[str, typer.Option(help="onnx, or torch (from a run folder).")] = "onnx",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
     temperature: Annotated[
@@ -46,7 +54,15 @@ def generate(
         int | None,
         typer.Option(help="Longest string. (default: twice the longest training string)"),
     ] = None,
-    novel: Annotated[bool, typer.Option("--novel", help="Leave out training strings.")] = False,
+    cut: Annotated[
+        bool,
+        typer.Option(
+            "--cut", help="Cut strings that would be longer, instead of leaving them out."
+        ),
+    ] = False,
+    novel: Annotated[
+        bool, typer.Option("--novel", help="Leave out strings of the list the model is made from.")
+    ] = False,
     unique: Annotated[bool, typer.Option("--unique", help="Leave out repeated strings.")] = False,
     seed: Annotated[int, typer.Option(help="Which stream of strings.")] = 0,
     start_index: Annotated[int, typer.Option(help="Where in the stream to start.")] = 0,
@@ -57,36 +73,32 @@ def generate(
 ) -> None:
     """Generate strings. String i depends only on model, options, seed and i."""
     from nplm.runtime import generate as walks
-    from nplm.textids import BulkCodec
+    from nplm.runtime.automata import Automata
 
     if output_format not in ("text", "jsonl"):
         raise UsageError(f"--format is {output_format!r}", "choose text or jsonl")
+    if count is not None and indices is not None:
+        raise UsageError("-n and --indices contradict each other", "give one of them")
+    stream = StreamConfig(
+        20 if count is None else count, seed, start_index, indices, novel, unique, cut
+    )
     opened, card = open_model(model, runtime, device)
+    if novel and card.novelty and known_strings(card) != "list":
+        note("this model knows the train split only: export it again to leave out val and test too")
     longest = walks.default_max_length(card) if max_length is None else max_length
     sampling = SamplingConfig(temperature, top_k, top_p, prefix, min_length, longest)
+    as_json = output_format == "jsonl"
     batches = walks.generate_batches(
-        opened,
-        card,
-        sampling,
-        count,
-        seed,
-        start_index,
-        cache_mb=cache_mb,
-        nats=output_format == "jsonl",
-        novel=novel,
-        unique=unique,
+        Automata(opened, cache_mb), card, sampling, stream, nats=as_json
     )
-    codec, tally = BulkCodec(card.vocab), Tally(card)
+    tally = Tally(card)
     with data_output(out, force=force) as file, progress(wanted=_to_file(out)) as bars:
-        bar = bars.add_task("strings", total=count)
+        bar = bars.add_task("strings", total=stream.count if indices is None else indices)
         for batch in batches:
             tally.add(batch)
-            bars.advance(bar, len(batch.indices))
-            if output_format == "text":
-                file.write(codec.decode_bytes(batch.stream))
-            else:
-                file.write(json_lines(batch.strings(codec)))
-    tally.show()
+            bars.advance(bar, len(batch.indices) if indices is None else batch.drawn)
+            file.write(json_lines(batch.strings()) if as_json else batch.lines())
+    tally.show(longest)
 
 
 def _to_file(out: Path | None) -> bool:
@@ -101,16 +113,18 @@ def json_lines(strings: Iterable["Generated"]) -> bytes:
 
 
 class Tally:
-    """Counts for the line at the end: on a terminal only."""
+    """Counts for the lines at the end: on a terminal, and of what was left out."""
 
     def __init__(self, card: "ModelCard") -> None:
         self._wanted = sys.stderr.isatty()
-        self._filter = card.novelty
+        self._card = card
         self._started = time.perf_counter()
         self._strings = self._seen = self._sampled = 0
         self._hashes: set[int] = set()
+        self._too_long = 0
 
     def add(self, batch: "GeneratedBatch") -> None:
+        self._too_long += batch.too_long
         if not self._wanted:
             return
         from nplm.runtime.novelty import hash_strings
@@ -119,19 +133,29 @@ class Tally:
             self._hashes |= set(hash_strings(batch.stream).tolist())
             self._sampled = self._strings + len(batch.indices)
         self._strings += len(batch.indices)
-        self._seen += int(self._filter.seen(batch.stream).sum()) if self._filter else 0
+        if self._card.novelty:
+            self._seen += int(self._card.novelty.seen(batch.stream).sum())
 
-    def show(self) -> None:
-        if not self._strings:
-            return
-        seconds = time.perf_counter() - self._started
-        parts = [f"{self._strings:,} strings, {self._strings / seconds:,.0f}/s"]
-        if self._filter:
-            parts.append(f"{1 - self._seen / self._strings:.1%} not in the training data")
-        parts.append(
-            f"{len(self._hashes) / self._sampled:.1%} of the first {self._sampled:,} unique"
-        )
-        note(", ".join(parts))
+    def show(self, longest: int) -> None:
+        if self._strings:
+            seconds = time.perf_counter() - self._started
+            parts = [f"{self._strings:,} strings, {self._strings / seconds:,.0f}/s"]
+            if self._card.novelty:
+                share = 1 - self._seen / self._strings
+                parts.append(f"{share:.1%} not in the {known_strings(self._card)}")
+            unique = len(self._hashes) / self._sampled
+            parts.append(f"{unique:.1%} of the first {self._sampled:,} unique")
+            note(", ".join(parts))
+        if self._too_long:
+            note(
+                f"{self._too_long:,} left out: longer than {longest} symbols "
+                "(--max-length N allows more, --cut cuts them)"
+            )
+
+
+def known_strings(card: "ModelCard") -> str:
+    """What the filter of a model knows, in words."""
+    return "train split of the list" if card.novelty_splits == ["train"] else "list"
 
 
 def open_model(path: Path | None, runtime: str, device: str) -> tuple["StepModel", "ModelCard"]:
@@ -139,7 +163,7 @@ def open_model(path: Path | None, runtime: str, device: str) -> tuple["StepModel
     if runtime == "onnx":
         from nplm.runtime.session import open_model
 
-        onnx = open_model(latest.model_file(path), device)
+        onnx = open_model(latest.model_file(_export_of(path)), device)
         if device == "auto":
             note(f"on {onnx.device}")
         return onnx, onnx.card
@@ -153,3 +177,27 @@ def open_model(path: Path | None, runtime: str, device: str) -> tuple["StepModel
     if device == "auto":
         note(f"on {chosen}")
     return run.on(chosen), run.card
+
+
+def _export_of(path: Path | None) -> Path | None:
+    """The file that a run folder was exported to; other paths are what they are.
+
+    Raises:
+        DataError: there is none, or the run has been trained again since.
+    """
+    if path is None or not (path / "config.toml").is_file():
+        return path
+    file = latest.EXPORTS / f"{path.resolve().name}.onnx"
+    shown = shlex.quote(str(path))
+    other = f"or take the run itself: nplm generate {shown} --runtime torch"
+    if not file.exists():
+        raise DataError(
+            f"{path} has no export {file}", f"make one: nplm export onnx {shown}, {other}"
+        )
+    weights = path / "model.safetensors"
+    if weights.exists() and weights.stat().st_mtime > file.stat().st_mtime:
+        raise DataError(
+            f"{file} is older than {path}", f"nplm export onnx {shown} --force, {other}"
+        )
+    note(f"using {file}")
+    return file

@@ -5,7 +5,7 @@ import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -44,9 +44,11 @@ def score(
     """How probable strings are: total nats, nats per symbol, symbols, unknown symbols, string.
 
     The end of a string counts as a symbol. A symbol that was not in the training data has
-    probability 0: the nats are inf (null in JSON) and unknown says how many there are.
+    probability 0: the nats are inf (null in JSON) and unknown says how many there are. Every line
+    has its score, a blank one too; lines of stdin are answered as they come.
     """
-    from nplm.runtime.score import Scorer, text_chunks
+    from nplm.runtime.lines import iter_lines
+    from nplm.runtime.score import Scorer
     from nplm.runtime.session import open_model
 
     if output_format not in FORMATS:
@@ -59,23 +61,26 @@ def score(
     model = open_model(latest.model_file(path), device)
     if device == "auto":
         note(f"on {model.device}")
-    scorer, as_line = Scorer(model, model.card), FORMATS[output_format]
+    scorer, as_line = Scorer.of(model, model.card), FORMATS[output_format]
     skipped = 0
     with data_output(out, force=force) as file:
-        chunks = text_chunks(_blocks(source), str(source or "stdin"), skip_errors=errors == "skip")
-        for lines, unreadable in chunks:
-            skipped += unreadable
-            shown = [as_line(scored, per_symbol) for scored in scorer.lines(lines).strings()]
+        chunks = iter_lines(_blocks(source), str(source or "stdin"), skip_errors=errors == "skip")
+        for lines in chunks:
+            skipped += lines.skipped
+            scored = zip(lines.numbers, scorer.strings(lines.texts).strings(), strict=True)
+            shown = [as_line(number, one, per_symbol) for number, one in scored]
             file.write("".join(shown).encode("utf-8"))
+            file.flush()
     if skipped:
         note(f"{skipped} lines were not UTF-8 and are left out")
 
 
 def _blocks(source: Path | None) -> Iterator[bytes]:
+    """Blocks of a file; of stdin what has come whenever it pauses."""
     from nplm.files import reading
 
     if source is None or str(source) == "-":
-        while block := sys.stdin.buffer.read(BLOCK_BYTES):
+        while block := _available(sys.stdin.buffer):
             yield block
         return
     with reading(source) as file:
@@ -83,7 +88,28 @@ def _blocks(source: Path | None) -> Iterator[bytes]:
             yield block
 
 
-def _text(scored: "Scored", per_symbol: bool) -> str:
+def _available(stream: Any) -> bytes:
+    """At least one byte, unless at the end; then more as long as there is any without waiting."""
+    block = bytearray(stream.read1(BLOCK_BYTES))
+    while block and len(block) < BLOCK_BYTES and _has_more(stream):
+        more = stream.read1(BLOCK_BYTES - len(block))
+        if not more:
+            break
+        block += more
+    return bytes(block)
+
+
+def _has_more(stream: Any) -> bool:
+    """Whether reading would not wait; False where the system cannot tell."""
+    import select
+
+    try:
+        return bool(select.select([stream], [], [], 0)[0])
+    except (OSError, ValueError):  # not a file of the system, or no such call for it
+        return False
+
+
+def _text(_: int, scored: "Scored", per_symbol: bool) -> str:
     each = " ".join(f"{nats:.4f}" for nats in scored.per_symbol) + "\t" if per_symbol else ""
     return (
         f"{scored.nats:.6f}\t{scored.nats_per_symbol:.6f}\t{scored.symbols}\t{scored.unknown}\t"
@@ -91,8 +117,9 @@ def _text(scored: "Scored", per_symbol: bool) -> str:
     )
 
 
-def _json(scored: "Scored", per_symbol: bool) -> str:
+def _json(line: int, scored: "Scored", per_symbol: bool) -> str:
     values: dict[str, object] = {
+        "line": line,
         "text": scored.text,
         "nats": _finite(scored.nats),
         "nats_per_symbol": _finite(scored.nats_per_symbol),

@@ -26,6 +26,7 @@ def suggest(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """The most probable next symbols and whole strings after a prefix, exactly."""
+    from nplm.runtime.automata import Automata
     from nplm.runtime.session import open_model
     from nplm.runtime.suggest import suggest as find
 
@@ -33,7 +34,7 @@ def suggest(
         raise UsageError(f"-n is {count}", "it must be between 1 and 1000")
     path, prefix = (None, first) if second is None else (Path(first), second)
     model = open_model(latest.model_file(path))
-    found = find(model, model.card, prefix, count, max_length)
+    found = find(Automata(model), model.card, prefix, count, max_length)
     if as_json:
         typer.echo(json.dumps(asdict(found), ensure_ascii=False))
         return

@@ -160,7 +160,7 @@ def _described(started: "Started") -> str:
 
 def _summary(run: "Run", started: "Started", next_argument: str) -> None:
     """What a run came to: losses, place, ten strings, and what to type next."""
-    from nplm.config import SamplingConfig
+    from nplm.config import SamplingConfig, StreamConfig
     from nplm.runtime.generate import default_max_length, generate
     from nplm.training.checkpoint import metrics
     from nplm.training.mixture import Mixture
@@ -183,6 +183,6 @@ def _summary(run: "Run", started: "Started", next_argument: str) -> None:
         note("mixture: " + ", ".join(f"{name} {weight:.3f}" for name, weight in shares))
     note(f"run: {run.folder}")
     sampling = SamplingConfig(max_length=default_max_length(run.card))
-    for string in generate(run.model, run.card, sampling, count=10):
+    for string in generate(run.model, run.card, sampling, StreamConfig(indices=10)):
         note(f"  {string.text}")
     note(f"next: nplm export onnx {next_argument}".rstrip())

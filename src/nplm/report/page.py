@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 import nplm
-from nplm.config import SamplingConfig
+from nplm.config import SamplingConfig, StreamConfig
 from nplm.corpus.baselines import Baselines
 from nplm.corpus.dataset import Dataset
 from nplm.corpus.evaluate import Nats, evaluate
@@ -220,18 +220,22 @@ def _baselines(dataset: Dataset) -> tuple[dict[str, float], float]:
     return {LABELS[name]: nats for name, nats in found.items()} | {"best n-gram": ngram}, ngram
 
 
-def _samples(run: Run, dataset: Dataset) -> tuple[list[tuple[str, bool]], float]:
+def _samples(run: Run, dataset: Dataset) -> tuple[list[tuple[str, bool]], float | None]:
     """Some strings of the model, whether each stands in train, and how many of more do."""
     known = NoveltyFilter.of(dataset.streams["train"])
     sampling = SamplingConfig(max_length=default_max_length(run.card))
-    texts = [string.text for string in generate(run.model, run.card, sampling, SAMPLES)]
+    texts = [
+        string.text
+        for string in generate(run.model, run.card, sampling, StreamConfig(indices=SAMPLES))
+    ]
     seen = [bool(known.seen(dataset.codec.encode(text + "\n"))[0]) for text in texts]
-    return list(zip(texts, seen, strict=True))[:SHOWN_SAMPLES], float(np.mean(seen))
+    shown = list(zip(texts, seen, strict=True))[:SHOWN_SAMPLES]
+    return shown, float(np.mean(seen)) if seen else None
 
 
 def _extremes(run: Run, dataset: Dataset) -> tuple[list[Scored], list[Scored]]:
     """The distinct val strings with the fewest and the most nats per symbol."""
-    batch = Scorer(run.model, run.card).strings(dict.fromkeys(_strings(dataset, "val")))
+    batch = Scorer.of(run.model, run.card).strings(dict.fromkeys(_strings(dataset, "val")))
 
     def nats(scored: Scored) -> float:
         return scored.nats_per_symbol

@@ -3,228 +3,283 @@
 A state is a distinct context. Each goes through the StepModel once, in one batch with the other
 new ones of its step; its distribution is then a row of an array, and where a symbol leads is an
 entry of another. Past a cap all is forgotten and found again, so memory is bounded and the result
-is the same. Letters: n strings walked side by side, S states, T block size, V vocabulary size.
+is the same. Where rows are so wide that few would fit, nothing is kept: `Passing` makes the rows of
+a step and drops them. Which of the two an automaton is, a walk need not know.
+
+Letters: n strings walked side by side, S states, T block size, V vocabulary size.
 """
 
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.config import SamplingConfig
-from nplm.runtime.sampling import cumulative, probabilities
-from nplm.stepmodel import StepModel, iter_logits, log_softmax
+from nplm.runtime.growth import grown
+from nplm.runtime.keytable import Keys, KeyTable, Numbers, distinct
+from nplm.runtime.rows import RowMaker, search
 
-Ids = NDArray[np.int64]
 FIRST_CAPACITY = 1 << 10
-DEFAULT_CACHE_MB = 1024
-Scalar = TypeVar("Scalar", bound=np.generic)
-_MIX = np.uint64(0x9E3779B97F4A7C15)
+# Wide rows take as long to keep as to make, and among many symbols few contexts come again: they
+# are kept only where many fit (measured with 1,000 and 5,000 symbols, docs/log.md).
+WIDE, MANY = 1 << 14, 1 << 16  # bytes of a state, states
+MOST_WALKS = 1 << 16
+States = NDArray[Any]  # (n, ...) of integers: numbers or keys
+Logs = NDArray[np.float64]
 
 
-class Automaton:
-    """States and transitions of a model under sampling options.
+class Automaton(Protocol):
+    """What a walk needs; of states it knows only that they are n along the first axis."""
 
-    A state is a context and the number of symbols for which the end is still masked
-    (`SamplingConfig.min_length`); the second is 0 for all but the first few symbols of a string.
+    @property
+    def most(self) -> int:
+        """How many strings may be walked side by side."""
+        ...
+
+    @property
+    def vocab_size(self) -> int: ...
+
+    @property
+    def logs(self) -> bool:
+        """Whether it gives log-probabilities."""
+        ...
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are kept between calls."""
+        ...
+
+    def after(self, symbols: Sequence[int], count: int = 1) -> States:
+        """(count,) times the state after the symbols of one string; the first one after none.
+
+        It may forget all states: begin a walk with it.
+        """
+        ...
+
+    def draw(self, states: States, u: NDArray[np.float64]) -> tuple[Numbers, Logs | None]:
+        """(n,) states and uniforms -> (n,) the first id whose cumulative probability passes u.
+
+        And, where the automaton has `logs`, the (n,) log-probabilities of those ids.
+        """
+        ...
+
+    def log_probabilities(self, states: States, symbols: Numbers) -> Logs:
+        """(n,) states and symbols -> (n,) the model's own log-probabilities."""
+        ...
+
+    def log_rows(self, states: States) -> Logs:
+        """(n,) states -> (n, V) the model's own log-probabilities."""
+        ...
+
+    def step(self, states: States, symbols: Numbers) -> States:
+        """(n,) states and symbols other than the end -> (n,) the states they lead to.
+
+        Those given are only good for this one call.
+        """
+        ...
+
+
+class Lazy:
+    """An automaton that keeps what it has walked.
+
+    An exception at any line leaves it as it was, or empty; both give the same results.
 
     Args:
-        model: where the rows come from.
-        sampling: options that make a row of logits a distribution.
-        log_probabilities: also keep the model's own log-probabilities, without options.
-        cache_mb: states are forgotten when their arrays would outgrow this many megabytes.
+        maker: what is kept of a state.
+        capacity: states that are kept at most.
     """
 
-    def __init__(
-        self,
-        model: StepModel,
-        sampling: SamplingConfig,
-        *,
-        log_probabilities: bool = False,
-        cache_mb: float = DEFAULT_CACHE_MB,
-    ) -> None:
-        self._model = model
-        self._sampling = sampling
-        self.keeps_log_probabilities = log_probabilities
-        self.vocab_size = model.vocab_size
-        # Rows are padded to a power of two so that a binary search needs no bounds.
-        self._levels = max(1, (self.vocab_size - 1).bit_length())
-        self._width = 1 << self._levels
-        self._dtype = np.min_scalar_type(max(self.vocab_size, sampling.min_length))
-        columns = model.block_size + 1
-        per_state = self._width * 8 + self.vocab_size * (4 + 8 * log_probabilities)
-        per_state += columns * self._dtype.itemsize + 16
-        self.capacity_limit = max(FIRST_CAPACITY, int(cache_mb * 1e6 / per_state))
-        self._forget()
+    def __init__(self, maker: RowMaker, capacity: int) -> None:
+        self._maker = maker
+        self.logs = maker.logs
+        self.capacity = capacity
+        self._table = KeyTable(maker.model.block_size + 1, key_dtype(maker))
+        cdf_width, log_width = maker.widths
+        self._cdf = np.empty((0, cdf_width))
+        self._log = np.empty((0, log_width))
+        self._next = np.empty((0, self.vocab_size), np.int32)
+
+    @staticmethod
+    def bytes_per_state(maker: RowMaker) -> int:
+        """Of its rows, its transitions, its key and its slots in the hash table."""
+        columns = maker.model.block_size + 1
+        entries = 8 * sum(maker.widths) + 4 * maker.model.vocab_size
+        return entries + columns * key_dtype(maker).itemsize + 32
 
     def __len__(self) -> int:
         """S: the states known now."""
-        return self._size
+        return len(self._table)
 
-    def _forget(self) -> None:
-        self._size = 0
-        self._keys: NDArray[np.unsignedinteger] = np.zeros(
-            (0, self._model.block_size + 1), self._dtype
-        )
-        self._cdf = np.zeros((0, self._width))
-        self._next = np.zeros((0, self.vocab_size), np.int32)
-        self._log = np.zeros((0, self.vocab_size if self.keeps_log_probabilities else 0))
-        self._slots = np.full(4 * FIRST_CAPACITY, -1, np.int32)
+    @property
+    def vocab_size(self) -> int:
+        return self._maker.model.vocab_size
 
-    def start(self, count: int) -> Ids:
-        """(n,) the state before the first symbol, `count` times."""
-        return np.repeat(self.state_after([]), count)
+    @property
+    def most(self) -> int:
+        """Half of what is kept, so that not every step of many strings starts over."""
+        return min(MOST_WALKS, max(1, self.capacity // 2))
 
-    def state_after(self, symbols: Sequence[int]) -> Ids:
-        """(1,) the state after the symbols of one string. May forget all states first."""
-        if self._size >= self.capacity_limit:
-            self._forget()
-        key = np.zeros((1, self._model.block_size + 1), self._dtype)
-        recent = symbols[-self._model.block_size :]
-        key[0, self._model.block_size - len(recent) : -1] = recent
-        key[0, -1] = max(0, self._sampling.min_length - len(symbols))
-        return self._states_of(key)
+    @property
+    def nbytes(self) -> int:
+        arrays = (self._cdf, self._log, self._next)
+        return self._table.nbytes + sum(array.nbytes for array in arrays)
 
-    def draw(self, states: Ids, u: NDArray[np.float64]) -> Ids:
-        """(n,) states and uniforms -> (n,) the first id whose cumulative probability passes u."""
-        cdf = self._cdf.ravel()
-        base = states << self._levels
-        low = base.copy()
-        for level in reversed(range(self._levels)):
-            half = 1 << level
-            low += half * (np.take(cdf, low + (half - 1)) <= u)
-        return low - base
+    def forget(self) -> None:
+        """Forget all states and give their memory back."""
+        cdf_width, log_width = self._maker.widths
+        table = KeyTable(self._maker.model.block_size + 1, key_dtype(self._maker))
+        self._table = table
+        self._cdf, self._log = np.empty((0, cdf_width)), np.empty((0, log_width))
+        self._next = np.empty((0, self.vocab_size), np.int32)
 
-    def log_probabilities(self, states: Ids, symbols: Ids) -> NDArray[np.float64]:
-        """(n,) states and symbols -> (n,) the model's own log-probabilities."""
+    def after(self, symbols: Sequence[int], count: int = 1) -> Numbers:
+        if len(self) >= self.capacity:
+            self._table.clear()
+        return np.repeat(self._states_of(key_after(self._maker, symbols)), count)
+
+    def draw(self, states: States, u: NDArray[np.float64]) -> tuple[Numbers, Logs | None]:
+        symbols = search(self._cdf, self._maker.levels, states, u)
+        return symbols, self._log[states, symbols] if self.logs else None
+
+    def log_probabilities(self, states: States, symbols: Numbers) -> Logs:
         return np.asarray(self._log[states, symbols])
 
-    def log_rows(self, states: Ids) -> NDArray[np.float64]:
-        """(n,) states -> (n, V) the model's own log-probabilities."""
+    def log_rows(self, states: States) -> Logs:
         return np.asarray(self._log[states])
 
-    def step(self, states: Ids, symbols: Ids) -> Ids:
-        """(n,) states and symbols other than the end -> (n,) the states they lead to.
-
-        May forget all states first: those given are only good for this one call.
-        """
+    def step(self, states: States, symbols: Numbers) -> Numbers:
         flat = states * self.vocab_size + symbols
         found = np.take(self._next.ravel(), flat).astype(np.int64)
         missing = np.flatnonzero(found < 0)
         if not len(missing):
             return found
         pairs, inverse = np.unique(flat[missing], return_inverse=True)
-        keys = self._keys_after(pairs // self.vocab_size, pairs % self.vocab_size)
-        if self._size + len(keys) > self.capacity_limit:
+        keys = keys_after(self._table[pairs // self.vocab_size], pairs % self.vocab_size)
+        if len(self) + len(keys) > self.capacity:
             return self._start_over(states, symbols)
         reached = self._states_of(keys)
         self._next.ravel()[pairs] = reached
         found[missing] = reached[inverse]
         return found
 
-    def _start_over(self, states: Ids, symbols: Ids) -> Ids:
+    def _start_over(self, states: States, symbols: Numbers) -> Numbers:
         """As `step`, after forgetting everything but what these strings stand on."""
-        keys = self._keys_after(states, symbols)
-        self._forget()
+        keys = keys_after(self._table[states], symbols)
+        self._table.clear()
         return self._states_of(keys)
 
-    def _keys_after(self, states: Ids, symbols: Ids) -> NDArray[np.unsignedinteger]:
-        """(n,) states and symbols -> (n, T + 1) keys of where they lead."""
-        keys = self._keys[states]
-        keys[:, :-2] = keys[:, 1:-1]
-        keys[:, -2] = symbols
-        keys[:, -1] -= keys[:, -1] > 0
-        return keys
-
-    def _states_of(self, keys: NDArray[np.unsignedinteger]) -> Ids:
+    def _states_of(self, keys: Keys) -> Numbers:
         """(n, T + 1) keys -> (n,) states; unknown ones are added and evaluated in one batch."""
-        states = self._find(keys)
+        states = self._table.find(keys)
         new = np.flatnonzero(states < 0)
         if len(new):
-            keys = keys[new]
-            _, first, inverse = np.unique(_hashes(keys), return_index=True, return_inverse=True)
-            if (keys != keys[first[inverse]]).any():  # two keys with one 64-bit hash
-                _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-            states[new] = self._add(keys[first])[inverse.ravel()]
+            added, inverse = distinct(keys[new])
+            states[new] = self._add(added)[inverse]
         return states
 
-    def _add(self, keys: NDArray[np.unsignedinteger]) -> Ids:
-        start = self._size
-        self._reserve(start + len(keys))
-        self._size += len(keys)
-        self._keys[start : self._size] = keys
-        for first, logits in iter_logits(self._model, keys[:, :-1]):
-            rows = slice(start + first, start + first + len(logits))
-            masked = keys[first : first + len(logits), -1] > 0
-            self._cdf[rows, : self.vocab_size] = self._cumulative(logits, masked)
-            if self.keeps_log_probabilities:
-                self._log[rows] = log_softmax(logits)
-        states = np.arange(start, self._size)
-        self._insert(states)
-        return states
-
-    def _cumulative(
-        self, logits: NDArray[np.float32], masked: NDArray[np.bool_]
-    ) -> NDArray[np.float64]:
-        cdf = np.empty(logits.shape)
-        for mask in (False, True):
-            rows = masked == mask
-            if rows.any():
-                p = probabilities(logits[rows], self._sampling, end_allowed=not mask)
-                cdf[rows] = cumulative(p)
-        return cdf
+    def _add(self, keys: Keys) -> Numbers:
+        start, size = len(self), len(self) + len(keys)
+        self._reserve(size)
+        self._next[start:size] = -1
+        for chunk, cdf, log in self._maker.make(keys):
+            place = slice(start + chunk.start, start + chunk.stop)
+            self._cdf[place], self._log[place] = cdf, log
+        self._table.add(keys)  # last: only now are they states
+        return np.arange(start, size)
 
     def _reserve(self, size: int) -> None:
-        """Grow the arrays to hold `size` states, by doubling."""
-        capacity = len(self._keys)
-        if size > capacity:
-            capacity = min(max(FIRST_CAPACITY, 2 * capacity, size), max(size, self.capacity_limit))
-            self._keys = _grown(self._keys, capacity, 0)
-            self._cdf = _grown(self._cdf, capacity, 2)
-            self._next = _grown(self._next, capacity, -1)
-            self._log = _grown(self._log, capacity, 0)
-        if 2 * size > len(self._slots):
-            self._slots = np.full(1 << (4 * size - 1).bit_length(), -1, np.int32)
-            self._insert(np.arange(self._size))
+        """Grow the arrays to hold `size` states, to half of the cap before the whole of it.
 
-    def _find(self, keys: NDArray[np.unsignedinteger]) -> Ids:
-        """(n, T + 1) keys -> (n,) states, -1 for unknown ones."""
-        states = np.full(len(keys), -1, np.int64)
-        mask = len(self._slots) - 1
-        place = (_hashes(keys) & np.uint64(mask)).astype(np.int64)
-        pending = np.arange(len(keys))
-        while len(pending):
-            held = self._slots[place[pending]]
-            pending, held = pending[held >= 0], held[held >= 0]
-            same = (self._keys[held] == keys[pending]).all(axis=1)
-            states[pending[same]] = held[same]
-            pending = pending[~same]
-            place[pending] = (place[pending] + 1) & mask
-        return states
-
-    def _insert(self, states: Ids) -> None:
-        """Put states into the open-addressing table of slots (linear probing)."""
-        mask = len(self._slots) - 1
-        place = (_hashes(self._keys[states]) & np.uint64(mask)).astype(np.int64)
-        while len(states):
-            free = self._slots[place] < 0
-            self._slots[place[free]] = states[free]  # of several for one slot the last stays
-            left = self._slots[place] != states
-            states, place = states[left], (place[left] + 1) & mask
+        So that an array and the copy that takes its place never need more than is promised.
+        """
+        used = len(self)
+        if size > len(self._next):
+            rows = max(size, self.capacity)
+            while rows // 2 >= max(size, FIRST_CAPACITY):
+                rows //= 2
+            self._cdf = grown(self._cdf, rows, used)
+            self._log = grown(self._log, rows, used)
+            self._next = grown(self._next, rows, used)  # last: it stands for all three
 
 
-def _hashes(keys: NDArray[np.unsignedinteger]) -> NDArray[np.uint64]:
-    """(n, columns) -> (n,) 64-bit hashes."""
-    mixed = np.zeros(len(keys), np.uint64)
-    for column in keys.T:
-        mixed = (mixed ^ column.astype(np.uint64)) * _MIX
-        mixed ^= mixed >> np.uint64(29)
-    return mixed
+class Passing:
+    """An automaton that keeps nothing: its states are keys, its rows are made for the step.
+
+    For models so wide that hardly any row fits.
+    """
+
+    most = MOST_WALKS
+    nbytes = 0
+
+    def __init__(self, maker: RowMaker) -> None:
+        self._maker = maker
+        self.logs = maker.logs
+
+    @property
+    def vocab_size(self) -> int:
+        return self._maker.model.vocab_size
+
+    def after(self, symbols: Sequence[int], count: int = 1) -> Keys:
+        return np.repeat(key_after(self._maker, symbols), count, axis=0)
+
+    def draw(self, states: States, u: NDArray[np.float64]) -> tuple[Numbers, Logs | None]:
+        keys, which = distinct(states)
+        symbols, logs = np.empty(len(states), np.int64), np.empty(len(states))
+        for walks, rows, cdf, log in self._chunks(keys, which):
+            symbols[walks] = search(cdf, self._maker.levels, rows, u[walks])
+            if self.logs:
+                logs[walks] = log[rows, symbols[walks]]
+        return symbols, logs if self.logs else None
+
+    def log_probabilities(self, states: States, symbols: Numbers) -> Logs:
+        keys, which = distinct(states)
+        logs = np.empty(len(states))
+        for walks, rows, _, log in self._chunks(keys, which):
+            logs[walks] = log[rows, symbols[walks]]
+        return logs
+
+    def log_rows(self, states: States) -> Logs:
+        return np.concatenate([log for _, _, log in self._maker.make(states)])
+
+    def step(self, states: States, symbols: Numbers) -> Keys:
+        return keys_after(states.copy(), symbols)
+
+    def _chunks(self, keys: Keys, which: Numbers) -> Iterator[tuple[Numbers, Numbers, Logs, Logs]]:
+        """Chunks of the rows of `keys`: which walks stand on them, on which row each, the rows."""
+        order = np.argsort(which, kind="stable")
+        ordered = which[order]
+        for chunk, cdf, log in self._maker.make(keys):
+            walks = order[slice(*np.searchsorted(ordered, [chunk.start, chunk.stop]))]
+            yield walks, which[walks] - chunk.start, cdf, log
 
 
-def _grown(array: NDArray[Scalar], rows: int, fill: int) -> NDArray[Scalar]:
-    """A copy of `array` with more rows, the new ones filled."""
-    grown = np.full((rows, *array.shape[1:]), fill, array.dtype)
-    grown[: len(array)] = array
-    return grown
+def key_dtype(maker: RowMaker) -> np.dtype[np.unsignedinteger]:
+    masked = maker.sampling.min_length if maker.sampling else 0
+    return np.min_scalar_type(max(maker.model.vocab_size, masked))
+
+
+def key_after(maker: RowMaker, symbols: Sequence[int]) -> Keys:
+    """(1, T + 1) the key after the symbols of one string."""
+    size = maker.model.block_size
+    masked = maker.sampling.min_length if maker.sampling else 0
+    recent = symbols[-size:]
+    key = np.zeros((1, size + 1), key_dtype(maker))
+    key[0, size - len(recent) : size] = recent
+    key[0, size] = max(0, masked - len(symbols))
+    return key
+
+
+def keys_after(keys: Keys, symbols: Numbers) -> Keys:
+    """(n, T + 1) keys, which are overwritten, and symbols -> (n, T + 1) keys of where they lead."""
+    keys[:, :-2] = keys[:, 1:-1]
+    keys[:, -2] = symbols
+    keys[:, -1] -= keys[:, -1] > 0
+    return keys
+
+
+def make_automaton(maker: RowMaker, cache_bytes: float) -> "Lazy | Passing":
+    """The automaton that fits `cache_bytes`."""
+    size = Lazy.bytes_per_state(maker)
+    capacity = int(cache_bytes / size)
+    least = FIRST_CAPACITY if size <= WIDE else MANY
+    return Lazy(maker, capacity) if capacity >= least else Passing(maker)

@@ -12,11 +12,12 @@ from itertools import repeat, starmap
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.config import MAX_SEED, SamplingConfig
-from nplm.errors import ConstraintError, UsageError
-from nplm.runtime.automaton import DEFAULT_CACHE_MB, Automaton
+from nplm.config import MAX_SIZE, SamplingConfig, StreamConfig
+from nplm.errors import ConstraintError
+from nplm.runtime.automata import DEFAULT_CACHE_MB, Automata
+from nplm.runtime.automaton import Automaton
 from nplm.runtime.modelcard import ModelCard
-from nplm.runtime.sampling import LANES, MAX_INDEX, uniforms
+from nplm.runtime.sampling import LANES, uniforms
 from nplm.stepmodel import StepModel
 from nplm.textids import BulkCodec
 from nplm.vocab import BOUNDARY
@@ -31,14 +32,16 @@ class Generated:
 
     Attributes:
         index: i, its number in the stream of the seed.
-        nats: its negative log-probability under the model alone, without options, prefix included.
-        seen: it is (almost surely) a training string; None where the model does not know.
+        nats: its negative log-probability under the model alone, without options, prefix included;
+            None where it was not asked for.
+        seen: it is (almost surely) a string of the list that the model was made from; None where
+            the model does not know.
         complete: the model ended it; False when it was cut at the longest length allowed.
     """
 
     index: int
     text: str
-    nats: float
+    nats: float | None
     seen: bool | None
     complete: bool
 
@@ -48,36 +51,46 @@ class GeneratedBatch:
     """n strings as arrays.
 
     Attributes:
+        codec: turns their ids into text.
         indices: (n,) their numbers in the stream of the seed, ascending.
         stream: their ids, each string followed by one boundary.
         complete: (n,) whether the model ended each.
         nats: (n,) or None where they were not asked for.
-        seen: (n,) whether each is a training string; None where the model does not know, or
-            neither nats nor novel strings were asked for.
+        seen: (n,) whether each is a string of the list that the model was made from; None where
+            the model does not know, or neither nats nor novel strings were asked for.
+        drawn: how many indices were drawn for these strings.
+        too_long: how many strings are left out because they would have been cut.
     """
 
+    codec: BulkCodec
     indices: NDArray[np.int64]
     stream: NDArray[np.unsignedinteger]
     complete: NDArray[np.bool_]
     nats: NDArray[np.float64] | None
-    seen: NDArray[np.bool_] | None
+    drawn: int
+    seen: NDArray[np.bool_] | None = None
+    too_long: int = 0
 
-    def strings(self, codec: BulkCodec) -> Iterator[Generated]:
-        """The strings one by one; the batch must have been made with nats."""
-        assert self.nats is not None
-        seen = self.seen.tolist() if self.seen is not None else repeat(None)
+    def strings(self) -> Iterator[Generated]:
+        """The strings one by one."""
         columns = zip(
             self.indices.tolist(),
-            codec.decode(self.stream).split("\n"),
-            self.nats.tolist(),
-            seen,
+            self.codec.decode(self.stream).split("\n"),
+            self.nats.tolist() if self.nats is not None else repeat(None),
+            self.seen.tolist() if self.seen is not None else repeat(None),
             self.complete.tolist(),
             strict=False,
         )
         yield from starmap(Generated, columns)
 
+    def lines(self) -> bytes:
+        """The strings in UTF-8, each followed by a line end."""
+        return self.codec.decode_bytes(self.stream)
+
     def keep(self, chosen: NDArray[np.bool_]) -> "GeneratedBatch":
         """Only the strings where `chosen` (n,) is true."""
+        if chosen.all():
+            return self
         ends = np.flatnonzero(self.stream == BOUNDARY)
         inside = np.repeat(chosen, np.diff(ends, prepend=-1))
         return replace(
@@ -92,116 +105,112 @@ class GeneratedBatch:
 
 def default_max_length(card: ModelCard) -> int:
     """Twice the longest training string."""
-    return max(1, 2 * card.longest)
+    return min(MAX_SIZE, max(1, 2 * card.longest))
 
 
 def generate(
     model: StepModel,
     card: ModelCard,
     sampling: SamplingConfig,
-    count: int = 20,
-    seed: int = 0,
-    start: int = 0,
-    batch: int = BATCH,
+    stream: StreamConfig | None = None,
     cache_mb: float = DEFAULT_CACHE_MB,
-    *,
-    novel: bool = False,
-    unique: bool = False,
 ) -> Iterator[Generated]:
-    """Yield `count` strings of the stream of `seed` from index `start` on, one by one.
-
-    Args:
-        novel: leave out training strings.
-        unique: leave out strings given before in this call.
+    """Yield strings of a stream, one by one.
 
     Raises:
-        ConstraintError: no string can have both the prefix and the lengths asked for; or, after
-            max(100,000, 10 count) consecutive indices without another string, too few can be found.
+        ConstraintError: no string can have both the prefix and the lengths asked for, or the model
+            has no filter of known strings to leave out; while it runs: too few can be found.
         DataError: the prefix has a symbol the model does not know.
-        UsageError: count, seed or start is out of bounds.
     """
-    codec = BulkCodec(card.vocab)
-    for part in generate_batches(
-        model,
-        card,
-        sampling,
-        count,
-        seed,
-        start,
-        batch,
-        cache_mb,
-        nats=True,
-        novel=novel,
-        unique=unique,
-    ):
-        yield from part.strings(codec)
+    automata = Automata(model, cache_mb)
+    batches = generate_batches(automata, card, sampling, stream or StreamConfig(), nats=True)
+    return (string for batch in batches for string in batch.strings())
 
 
 def generate_batches(
-    model: StepModel,
+    automata: Automata,
     card: ModelCard,
     sampling: SamplingConfig,
-    count: int = 20,
-    seed: int = 0,
-    start: int = 0,
-    batch: int = BATCH,
-    cache_mb: float = DEFAULT_CACHE_MB,
+    stream: StreamConfig,
     *,
     nats: bool = False,
-    novel: bool = False,
-    unique: bool = False,
+    batch: int = BATCH,
 ) -> Iterator[GeneratedBatch]:
-    """As `generate`, in arrays of up to `batch` strings; the first are small, to come soon."""
-    if not 0 <= count <= MAX_INDEX:
-        raise UsageError(f"-n is {count}", "it must be between 0 and 2^63 - 1")
-    if not 0 <= seed <= MAX_SEED:
-        raise UsageError(f"--seed is {seed}", "it must be between 0 and 2^64 - 1")
-    if not 0 <= start <= MAX_INDEX - count:
-        raise UsageError(f"--start-index is {start}", "indices must be between 0 and 2^63 - 1")
+    """As `generate`, in arrays of up to `batch` strings; the first are small, to come soon.
+
+    One may be empty, where no string drawn for it is wanted.
+
+    Args:
+        nats: whether their probabilities, and whether each is known, are asked for.
+    """
     prefix = card.encode(sampling.prefix)
     check_lengths(sampling, len(prefix))
-    if novel and card.novelty is None:
+    if stream.novel and card.novelty is None:
         raise ConstraintError(
             "this model was exported without the filter that --novel needs",
             "export it again: nplm export onnx --novelty",
         )
-    automaton = Automaton(model, sampling, log_probabilities=nats, cache_mb=cache_mb)
-    chooser = _Chooser(card, novel=novel, unique=unique, seen=nats)
-    patience = max(100_000, 10 * count)
-    found, last_found, first, rows = 0, start, start, min(batch, FIRST_BATCH)
-    while found < count:
-        # Without a condition every string counts, and no more are drawn than are asked for.
-        rows = min(rows, MAX_INDEX - first, rows if novel or unique else count - found)
-        if not rows or first - last_found >= patience:
-            raise ConstraintError(
-                f"only {found:,} of {count:,} strings found in {first - start:,} drawn",
-                "ask for fewer, or loosen the options",
-            )
-        part = chooser.choose(walk(automaton, sampling, prefix, seed, first, rows))
-        if len(part.indices) > count - found:
-            part = part.keep(np.arange(len(part.indices)) < count - found)
-        first, rows = first + rows, min(batch, 4 * rows)
+    chooser = _Chooser(card, stream, seen=nats)
+    return _chosen(automata, sampling, prefix, stream, chooser, nats, batch)
+
+
+def _chosen(
+    automata: Automata,
+    sampling: SamplingConfig,
+    prefix: list[int],
+    stream: StreamConfig,
+    chooser: "_Chooser",
+    nats: bool,
+    batch: int,
+) -> Iterator[GeneratedBatch]:
+    found, last_found, first, rows = 0, stream.start, stream.start, min(batch, FIRST_BATCH)
+    too_long = 0
+    while stream.wants(found, first):
+        rows = min(rows, stream.at_most(found, first))
+        if not rows or first - last_found >= stream.patience:
+            raise _too_few(found, stream, first - stream.start, too_long)
+        with automata.borrow(sampling, logs=nats) as automaton:
+            rows = min(rows, automaton.most)
+            strings = walk(automaton, sampling, prefix, stream.seed, first, rows)
+        part = chooser.choose(GeneratedBatch(chooser.codec, *strings, drawn=rows))
+        if stream.indices is None and len(part.indices) > stream.count - found:
+            part = part.keep(np.arange(len(part.indices)) < stream.count - found)
+        first, rows, too_long = first + rows, min(batch, 4 * rows), too_long + part.too_long
+        found += len(part.indices)
         if len(part.indices):
-            found, last_found = found + len(part.indices), int(part.indices[-1]) + 1
-            yield part
+            last_found = int(part.indices[-1]) + 1
+        yield part
+
+
+def _too_few(found: int, stream: StreamConfig, drawn: int, too_long: int) -> ConstraintError:
+    problem = f"only {found:,} of {stream.count:,} strings found in {drawn:,} drawn"
+    if too_long < drawn - found:
+        return ConstraintError(problem, "ask for fewer, or loosen the options")
+    return ConstraintError(
+        f"{problem}; the others would have been longer than --max-length",
+        "give a larger one, or keep what it cuts with --cut",
+    )
 
 
 class _Chooser:
-    """Leaves out what --novel and --unique do not want, and says what was seen in training."""
+    """Leaves out what is not wanted, and says what the model knows from its list."""
 
-    def __init__(self, card: ModelCard, *, novel: bool, unique: bool, seen: bool) -> None:
-        self._filter = card.novelty if novel or seen else None
-        self._novel, self._unique = novel, unique
-        self._codec = BulkCodec(card.vocab)
+    def __init__(self, card: ModelCard, stream: StreamConfig, *, seen: bool) -> None:
+        self.codec = BulkCodec(card.vocab)
+        self._filter = card.novelty if stream.novel or seen else None
+        self._stream = stream
         self._given: set[str] = set()
 
     def choose(self, batch: GeneratedBatch) -> GeneratedBatch:
+        if not self._stream.cut:
+            batch = batch.keep(batch.complete)
+            batch = replace(batch, too_long=batch.drawn - len(batch.indices))
         if self._filter:
             batch = replace(batch, seen=self._filter.seen(batch.stream))
-        if self._novel and batch.seen is not None:
+        if self._stream.novel and batch.seen is not None:
             batch = batch.keep(~batch.seen)
-        if self._unique:
-            texts = self._codec.decode(batch.stream).split("\n")[:-1]
+        if self._stream.unique:
+            texts = self.codec.decode(batch.stream).split("\n")[:-1]
             batch = batch.keep(np.array([self._is_new(text) for text in texts], np.bool_))
         return batch
 
@@ -223,6 +232,14 @@ def check_lengths(sampling: SamplingConfig, prefix_length: int) -> None:
         )
 
 
+Walked = tuple[
+    NDArray[np.int64],
+    NDArray[np.unsignedinteger],
+    NDArray[np.bool_],
+    NDArray[np.float64] | None,
+]
+
+
 def walk(
     automaton: Automaton,
     sampling: SamplingConfig,
@@ -230,29 +247,34 @@ def walk(
     seed: int,
     first: int,
     rows: int,
-) -> GeneratedBatch:
-    """Strings `first` to `first + rows`, advanced together until all have ended."""
+) -> Walked:
+    """Strings `first` to `first + rows`, advanced together until all have ended.
+
+    Returns:
+        Indices, stream, complete and nats, as in `GeneratedBatch`.
+    """
     dtype = np.min_scalar_type(automaton.vocab_size)
     columns: list[NDArray[np.unsignedinteger]] = []  # symbols at each place, 0 past the end
     nats = np.zeros(rows)
     length = np.full(rows, sampling.max_length)
     complete = np.zeros(rows, np.bool_)
     alive = np.arange(rows)
-    states = automaton.start(rows)
+    states = automaton.after([], rows)
     u = np.empty((rows, LANES))
     for place in range(sampling.max_length + 1):
-        if place < len(prefix):
+        t = place - len(prefix)
+        if t < 0:
             symbols = np.full(len(alive), prefix[place])
+            logs = automaton.log_probabilities(states, symbols) if automaton.logs else None
         else:
-            t = place - len(prefix)
             if t % LANES == 0:
                 u = uniforms(seed, first, rows, t // LANES)
-            symbols = automaton.draw(states, u[alive, t % LANES])
+            symbols, logs = automaton.draw(states, u[alive, t % LANES])
         going = symbols != BOUNDARY
-        if automaton.keeps_log_probabilities:
+        if logs is not None:
             # At the greatest length only the end counts: what would come after it is cut.
             told = ~going if place == sampling.max_length else slice(None)
-            nats[alive[told]] -= automaton.log_probabilities(states[told], symbols[told])
+            nats[alive[told]] -= logs[told]
         ended = alive[~going]
         complete[ended] = True
         length[ended] = place
@@ -265,6 +287,5 @@ def walk(
         states = automaton.step(states[going], symbols[going])
     table = np.stack([*columns, np.zeros(rows, dtype)], axis=1)  # (n, longest + 1)
     inside = np.arange(table.shape[1]) <= length[:, None]
-    kept = nats if automaton.keeps_log_probabilities else None
     indices = np.arange(first, first + rows)
-    return GeneratedBatch(indices, table[inside], complete, kept, None)
+    return indices, table[inside], complete, nats if automaton.logs else None

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from nplm.config import SamplingConfig
+from nplm.config import SamplingConfig, StreamConfig
 from nplm.runtime import generate as walks
+from nplm.runtime.automata import DEFAULT_CACHE_MB, Automata
 from nplm.runtime.generate import Generated, GeneratedBatch
 from nplm.runtime.modelcard import ModelCard
 from nplm.runtime.score import Scored, ScoredBatch, Scorer
@@ -22,19 +23,39 @@ from nplm.runtime.suggest import Suggestions, suggest
 class Model:
     """A model file. Nothing of torch is loaded.
 
+    It may be shared by threads, whose calls take turns, and used by several generators at once;
+    what was walked stays known for all later calls, and no result depends on it. What is pickled or
+    copied is the path and the options: the file is opened again.
+
     Args:
         path: what `nplm export onnx` wrote.
         device: "cpu", "cuda" or "auto".
         threads: of onnxruntime.
+        cache_mb: megabytes for what is known of the model.
 
     Raises:
         DataError: the file is missing, not ONNX, or not a model of ours.
         DeviceError: the device is not available.
+        UsageError: an option is out of bounds.
     """
 
-    def __init__(self, path: str | Path, device: str = "cpu", threads: int = 1) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        device: str = "cpu",
+        threads: int = 1,
+        cache_mb: float = DEFAULT_CACHE_MB,
+    ) -> None:
+        self._options = (str(path), device, threads, cache_mb)
         self._model = open_model(Path(path), device, threads)
-        self._scorer: Scorer | None = None
+        self._automata = Automata(self._model, cache_mb)
+        self._scorer = Scorer(self._automata, self._model.card)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Model, self._options
+
+    def __repr__(self) -> str:
+        return f"nplm.load({self._options[0]!r})"
 
     @property
     def card(self) -> ModelCard:
@@ -47,54 +68,99 @@ class Model:
         *,
         seed: int = 0,
         start: int = 0,
+        indices: int | None = None,
         novel: bool = False,
         unique: bool = False,
-        **options: Any,
+        cut: bool = False,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float = 1.0,
+        prefix: str = "",
+        min_length: int = 1,
+        max_length: int | None = None,
     ) -> Iterator[Generated]:
         """Strings of a stream, one by one, as `nplm generate --format jsonl` prints them.
 
         Args:
-            options: fields of `SamplingConfig`: temperature, top_k, top_p, prefix, min_length,
-                max_length.
+            count: how many strings.
+            seed: which stream.
+            start: the first index.
+            indices: draw so many indices, whatever is kept of them, instead of `count` strings.
+            novel: leave out strings of the list that the model was made from.
+            unique: leave out strings given before in this call.
+            cut: keep what reaches `max_length` without an end, cut there.
+            temperature: below 1 safer, above 1 wilder, 0 greedy.
+            top_k: draw among the k most probable symbols.
+            top_p: draw among the most probable mass p.
+            prefix: every string starts with it.
+            min_length: shortest string, prefix included.
+            max_length: longest string; None for twice the longest training string.
 
         Raises:
             ConstraintError: no string, or not as many as asked for, can meet the options.
+            DataError: the prefix has a symbol the model does not know.
             UsageError: an option is out of bounds.
         """
-        sampling = self._sampling(options)
-        model, card = self._model, self.card
-        return walks.generate(model, card, sampling, count, seed, start, novel=novel, unique=unique)
+        sampling = self._sampling(temperature, top_k, top_p, prefix, min_length, max_length)
+        stream = StreamConfig(count, seed, start, indices, novel, unique, cut)
+        batches = walks.generate_batches(self._automata, self.card, sampling, stream, nats=True)
+        return (string for batch in batches for string in batch.strings())
 
     def sample_arrays(
         self,
-        count: int,
+        count: int = 20,
         *,
         seed: int = 0,
         start: int = 0,
+        indices: int | None = None,
         nats: bool = False,
         novel: bool = False,
         unique: bool = False,
-        **options: Any,
+        cut: bool = False,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float = 1.0,
+        prefix: str = "",
+        min_length: int = 1,
+        max_length: int | None = None,
     ) -> Iterator[GeneratedBatch]:
         """As `sample`, in arrays of many strings: no Python work per string."""
-        sampling = self._sampling(options)
-        model, card = self._model, self.card
-        return walks.generate_batches(
-            model, card, sampling, count, seed, start, nats=nats, novel=novel, unique=unique
-        )
+        sampling = self._sampling(temperature, top_k, top_p, prefix, min_length, max_length)
+        stream = StreamConfig(count, seed, start, indices, novel, unique, cut)
+        return walks.generate_batches(self._automata, self.card, sampling, stream, nats=nats)
 
     def score(self, strings: Iterable[str]) -> Iterator[Scored]:
-        """How probable each string is."""
+        """How probable each string is: one score for each, in order.
+
+        A symbol that the model never saw, a line end or a lone surrogate among them, has
+        probability 0: its string has infinite nats.
+
+        Raises:
+            TypeError: `strings` is one string, or holds something else than strings.
+        """
         return self.score_arrays(strings).strings()
 
     def score_arrays(self, strings: Iterable[str]) -> ScoredBatch:
-        """As `score`, in arrays. What was walked once stays known for the next call."""
-        self._scorer = self._scorer or Scorer(self._model, self.card)
+        """As `score`, in arrays."""
         return self._scorer.strings(strings)
 
     def suggest(self, prefix: str, count: int = 10, max_length: int | None = None) -> Suggestions:
-        """The most probable next symbols and whole strings after a prefix."""
-        return suggest(self._model, self.card, prefix, count, max_length)
+        """The most probable next symbols and whole strings after a prefix.
 
-    def _sampling(self, options: dict[str, Any]) -> SamplingConfig:
-        return SamplingConfig(**{"max_length": walks.default_max_length(self.card), **options})
+        Raises:
+            DataError: the prefix has a symbol the model does not know.
+            ConstraintError: it is longer than `max_length`, or the search would not end soon.
+        """
+        return suggest(self._automata, self.card, prefix, count, max_length)
+
+    def _sampling(
+        self,
+        temperature: float,
+        top_k: int | None,
+        top_p: float,
+        prefix: str,
+        min_length: int,
+        max_length: int | None,
+    ) -> SamplingConfig:
+        longest = walks.default_max_length(self.card) if max_length is None else max_length
+        return SamplingConfig(temperature, top_k, top_p, prefix, min_length, longest)

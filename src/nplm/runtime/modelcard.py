@@ -27,7 +27,7 @@ class ModelCard:
         normalize: how the training text was normalised; prefixes and scored text are too.
         longest: symbols in the longest training string.
         dataset_sha256: of the data set the model was trained on.
-        novelty: knows the training strings; None where it was left out.
+        novelty: knows the strings of the list; None where it was left out.
         extra: facts that no computation depends on: validation scores, the proof, versions.
     """
 
@@ -38,6 +38,12 @@ class ModelCard:
     dataset_sha256: str
     extra: dict[str, Any] = field(default_factory=dict)
     novelty: NoveltyFilter | None = None
+
+    @property
+    def novelty_splits(self) -> list[str]:
+        """The splits whose strings the filter knows; of a file that does not say, train alone."""
+        described = self.extra.get("novelty_filter", {})
+        return list(described.get("splits", ["train"]))
 
     def encode(self, text: str) -> list[int]:
         """The ids of `text`, normalised as the training text was.

@@ -1,7 +1,8 @@
-"""A small filter that knows every training string, carried in the model's metadata.
+"""A small filter that knows every string of the list, carried in the model's metadata.
 
-It holds the sorted 32-bit hashes of the distinct training strings: 4 bytes each. A training string
-is always known; another string is taken for one with probability n / 2^32 (6e-6 for 25,000).
+It holds the sorted 32-bit hashes of n distinct strings: 4 bytes each. A string of the list is
+always known; another one is taken for one of them with probability n / 2^32 (7e-6 for 30,000).
+The metadata say of which splits they are (`ModelCard.novelty_splits`): in 0.1.0, of train alone.
 """
 
 import base64
@@ -15,7 +16,7 @@ _MULTIPLIER = np.uint64(0xD6E8FEB86659FD93)
 
 
 class NoveltyFilter:
-    """The strings of a training split.
+    """The strings of a list.
 
     Args:
         hashes: distinct 32-bit hashes in ascending order.
@@ -36,11 +37,11 @@ class NoveltyFilter:
 
     @property
     def false_positive_rate(self) -> float:
-        """How often a new string is taken for a training string."""
+        """How often a new string is taken for one of the list."""
         return len(self.hashes) / 2**32
 
     def seen(self, stream: NDArray[np.unsignedinteger]) -> NDArray[np.bool_]:
-        """(n,) for each string of a stream whether it is (almost surely) a training string."""
+        """(n,) for each string of a stream whether it is (almost surely) of the list."""
         wanted = hash_strings(stream)
         if not len(self.hashes):
             return np.zeros(len(wanted), np.bool_)

@@ -12,7 +12,6 @@ from nplm.config import SamplingConfig
 from nplm.vocab import BOUNDARY
 
 LANES = 4  # uniforms in one block of Philox4x64
-MAX_INDEX = 2**63 - 1
 
 
 def uniforms(seed: int, start: int, count: int, block: int) -> NDArray[np.float64]:
@@ -50,7 +49,7 @@ def probabilities(
     if sampling.temperature != 1:
         with np.errstate(over="ignore"):  # near 0 all but the best go to -inf, as they should
             wide /= sampling.temperature
-    p = np.exp(wide)
+    p = np.exp(wide, out=wide)
     p /= p.sum(axis=1, keepdims=True)
     if sampling.top_k is None and sampling.top_p == 1:
         return p
@@ -72,13 +71,14 @@ def _most_probable(p: NDArray[np.float64], top_k: int, top_p: float) -> NDArray[
 
 
 def cumulative(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(B, V) probabilities -> (B, V) cumulative distribution; it ends at exactly 1.
+    """(B, V) probabilities, which are overwritten -> (B, V) cumulative distribution, up to 1.
 
     Dividing by the last sum makes every id from the last possible one on equal to 1, so a uniform
     below 1 never falls behind it.
     """
-    cdf = np.cumsum(p, axis=1)
-    return np.asarray(cdf / cdf[:, -1:])
+    cdf = np.cumsum(p, axis=1, out=p)
+    cdf /= cdf[:, -1:].copy()
+    return cdf
 
 
 def draw(cdf: NDArray[np.float64], u: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -5,13 +5,14 @@ spinning, on one thread unless asked, and without the Python fallback (which pri
 """
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.errors import DataError, DeviceError
+from nplm.errors import DataError, DeviceError, UsageError
 from nplm.files import read_bytes
 from nplm.runtime.modelcard import ModelCard
 
@@ -59,9 +60,14 @@ def open_model(path: Path, device: str = "cpu", threads: int = 1) -> OnnxModel:
     Raises:
         DataError: the file is missing, not ONNX, or not a model of ours.
         DeviceError: the device is not available.
+        UsageError: `threads` is not a whole number above 0.
     """
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise UsageError(f"threads is {threads!r}", "give a whole number from 1 up")
     made_by = (
-        f"nplm export onnx {path}, or use --runtime torch" if path.is_dir() else "nplm export onnx"
+        f"nplm export onnx {shlex.quote(str(path))}, or use --runtime torch"
+        if path.is_dir()
+        else "nplm export onnx"
     )
     content = read_bytes(path, f"make one: {made_by}")
     return open_bytes(content, str(path), device, threads)
@@ -83,7 +89,7 @@ def open_bytes(content: bytes, where: str, device: str = "cpu", threads: int = 1
         )
         metadata = session.get_modelmeta().custom_metadata_map
     except Exception as error:  # onnxruntime's exceptions share no base class
-        reason = str(error).splitlines()[0].rpartition(" : ")[2].rstrip(".")
+        reason = str(error).partition("\n")[0].rpartition(" : ")[2].rstrip(".")
         raise DataError(f"{where} cannot be run: {reason}", "make one: nplm export onnx") from error
     if PROVIDERS[chosen] not in session.get_providers():
         raise DeviceError(

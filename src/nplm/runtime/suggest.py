@@ -5,16 +5,18 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nplm.config import SamplingConfig
 from nplm.errors import ConstraintError
-from nplm.runtime.automaton import DEFAULT_CACHE_MB, Automaton
+from nplm.runtime.automata import Automata
+from nplm.runtime.automaton import Automaton
 from nplm.runtime.generate import check_lengths, default_max_length
 from nplm.runtime.modelcard import ModelCard
-from nplm.stepmodel import StepModel
 from nplm.vocab import BOUNDARY
 
 MAX_EXPANSIONS = 200_000
+FIRST_CHILDREN = 8
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,11 @@ class Suggestions:
 
 
 def suggest(
-    model: StepModel,
+    automata: Automata,
     card: ModelCard,
     prefix: str,
     count: int = 10,
     max_length: int | None = None,
-    cache_mb: float = DEFAULT_CACHE_MB,
 ) -> Suggestions:
     """The `count` most probable next symbols and completions of a prefix.
 
@@ -60,39 +61,82 @@ def suggest(
     """
     longest = default_max_length(card) if max_length is None else max_length
     ids = card.encode(prefix)
-    sampling = SamplingConfig(min_length=0, max_length=longest)
-    check_lengths(sampling, len(ids))
-    automaton = Automaton(model, sampling, log_probabilities=True, cache_mb=cache_mb)
-    row = automaton.log_rows(automaton.state_after(ids))[0]
-    order = np.argsort(-row, kind="stable")[:count]
-    symbols = [
-        NextSymbol(None if k == BOUNDARY else card.vocab.symbols[k - 1], math.exp(row[k]))
-        for k in order.tolist()
-    ]
-    return Suggestions(symbols, _completions(automaton, card, ids, count, longest))
+    check_lengths(SamplingConfig(min_length=0, max_length=longest), len(ids))
+    with automata.borrow(logs=True) as automaton:
+        row = _row(automaton, tuple(ids))
+        symbols = [
+            NextSymbol(None if k == BOUNDARY else card.vocab.symbols[k - 1], math.exp(row[k]))
+            for k in _highest(row, count).tolist()
+        ]
+        return Suggestions(symbols, _completions(automaton, card, tuple(ids), count, longest))
+
+
+def _row(automaton: Automaton, ids: tuple[int, ...]) -> NDArray[np.float64]:
+    """(V,) log-probabilities of what follows."""
+    return np.asarray(automaton.log_rows(automaton.after(ids))[0])
+
+
+def _highest(row: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+    """(count,) ids of the highest entries of a row, highest first; ties go to the lower id."""
+    if count >= len(row):
+        return np.argsort(-row, kind="stable")
+    bound = np.partition(row, len(row) - count)[len(row) - count]
+    among = np.flatnonzero(row >= bound)
+    return among[np.argsort(-row[among], kind="stable")][:count]
+
+
+class _Children:
+    """What may follow a prefix, most probable first; few are kept until more are asked for."""
+
+    def __init__(self, automaton: Automaton, ids: tuple[int, ...], nats: float) -> None:
+        self._automaton, self._ids, self._nats = automaton, ids, nats
+        self._given = 0
+        self._read(FIRST_CHILDREN)
+
+    def _read(self, count: int) -> None:
+        row = _row(self._automaton, self._ids)
+        symbols = _highest(row, count)
+        self._symbols, self._costs = symbols.tolist(), (-row[symbols]).tolist()
+
+    def next(self) -> "_Entry | None":
+        """The next child as an entry of the queue; None when there are no more."""
+        if self._given == self._automaton.vocab_size:
+            return None
+        if self._given == len(self._symbols):
+            self._read(4 * self._given)
+        symbol, nats = self._symbols[self._given], self._nats + self._costs[self._given]
+        self._given += 1
+        ended = symbol == BOUNDARY
+        return (nats, self._ids if ended else (*self._ids, symbol), ended, self)
+
+
+_Entry = tuple[float, tuple[int, ...], bool, _Children | None]
 
 
 def _completions(
-    automaton: Automaton, card: ModelCard, prefix: list[int], count: int, longest: int
+    automaton: Automaton, card: ModelCard, prefix: tuple[int, ...], count: int, longest: int
 ) -> list[Completion]:
     """Best-first over (nats so far, symbols so far, whether ended).
 
-    A queue entry holds its symbols rather than a state, since the automaton may forget states.
+    An entry comes with the children that it is one of, so that the next of them can follow it into
+    the queue: a queue of all V children of every prefix would not fit.
     """
-    queue: list[tuple[float, tuple[int, ...], bool]] = [(0.0, tuple(prefix), False)]
+    queue: list[_Entry] = [(0.0, prefix, False, None)]
     found: list[Completion] = []
     for _ in range(MAX_EXPANSIONS):
         if not queue or len(found) == count:
             return found
-        nats, ids, ended = heapq.heappop(queue)
+        nats, ids, ended, siblings = heapq.heappop(queue)
+        entries = [siblings.next() if siblings else None]
         if ended:
             found.append(Completion(card.vocab.decode(ids), math.exp(-nats)))
-            continue
-        row = automaton.log_rows(automaton.state_after(ids))[0]
-        heapq.heappush(queue, (nats - row[BOUNDARY], ids, True))
-        if len(ids) < longest:
-            for symbol in range(1, automaton.vocab_size):
-                heapq.heappush(queue, (nats - row[symbol], (*ids, symbol), False))
+        elif len(ids) < longest:
+            entries.append(_Children(automaton, ids, nats).next())
+        else:  # nothing but the end may follow
+            entries.append((nats - _row(automaton, ids)[BOUNDARY], ids, True, None))
+        for entry in entries:
+            if entry is not None:
+                heapq.heappush(queue, entry)
     raise ConstraintError(
         f"after {MAX_EXPANSIONS:,} strings only {len(found)} of {count} completions are certain",
         "ask for fewer with -n, or give a longer prefix",

@@ -19,9 +19,9 @@ import onnx
 import torch
 
 import nplm
-from nplm.config import SamplingConfig
+from nplm.config import SamplingConfig, StreamConfig
 from nplm.corpus.contexts import ContextTable
-from nplm.corpus.dataset import Dataset
+from nplm.corpus.dataset import SPLITS, Dataset
 from nplm.corpus.evaluate import evaluate
 from nplm.errors import VerificationError
 from nplm.files import refuse_existing, write_bytes, write_json
@@ -66,7 +66,7 @@ def export(
     """Write `out` and its sidecar `out`.json.
 
     Args:
-        novelty: carry a filter of the training strings, 4 bytes each.
+        novelty: carry a filter of the strings of all splits, 4 bytes each.
 
     Raises:
         DataError: `out` exists and `force` is not given.
@@ -76,11 +76,16 @@ def export(
     refuse_existing(out, force=force)
     refuse_existing(sidecar, force=force)
     table = dataset.table("train", run.model.block_size)
-    known = NoveltyFilter.of(dataset.streams["train"]) if novelty else None
+    whole = np.concatenate([dataset.streams[split] for split in SPLITS])
+    known = NoveltyFilter.of(whole) if novelty else None
     extra = _extra(run, dataset, table)
     if known:
         rate = known.false_positive_rate
-        extra["novelty_filter"] = {"strings": len(known.hashes), "false_positive_rate": rate}
+        extra["novelty_filter"] = {
+            "strings": len(known.hashes),
+            "splits": list(SPLITS),
+            "false_positive_rate": rate,
+        }
     card = replace(run.card, extra=extra, novelty=known)
     content = to_onnx(run, card)
     proof = prove(run.model, open_bytes(content, str(out)), card, table)
@@ -173,9 +178,10 @@ def prove(truth: StepModel, candidate: StepModel, card: ModelCard, table: Contex
             "the old file, if any, is unchanged; please report this",
         )
     sampling = SamplingConfig(max_length=default_max_length(card))
+    stream = StreamConfig(seed=PROOF_SEED, indices=PROOF_STRINGS, cut=True)
     pairs = zip(
-        generate(truth, card, sampling, PROOF_STRINGS, PROOF_SEED),
-        generate(candidate, card, sampling, PROOF_STRINGS, PROOF_SEED),
+        generate(truth, card, sampling, stream),
+        generate(candidate, card, sampling, stream),
         strict=True,
     )
     differing = [(one, two) for one, two in pairs if one.text != two.text]

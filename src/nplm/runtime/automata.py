@@ -1,0 +1,75 @@
+"""All automata of one model: what was walked stays known to every later call, in bounded memory.
+
+Calls take turns. Nobody holds an automaton while control is with the caller: a walk borrows it,
+ends, and gives it back, so generators of one model may be interleaved and shared by threads.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from threading import Lock
+
+from nplm.config import SamplingConfig
+from nplm.errors import UsageError
+from nplm.runtime.automaton import Automaton, Lazy, Passing, make_automaton
+from nplm.runtime.rows import RowMaker
+from nplm.stepmodel import StepModel
+
+DEFAULT_CACHE_MB = 1024.0
+MAX_CACHE_MB = 1_000_000_000
+
+
+class Automata:
+    """Automata of a model by the options that their rows depend on.
+
+    Args:
+        cache_mb: megabytes of rows and states that are kept, of all automata together. One that
+            grows past it forgets; others are dropped, the one used longest ago first, when they
+            hold more than half.
+
+    Raises:
+        UsageError: `cache_mb` is not a number from 0 up.
+    """
+
+    def __init__(self, model: StepModel, cache_mb: float = DEFAULT_CACHE_MB) -> None:
+        if not 0 <= cache_mb <= MAX_CACHE_MB:
+            raise UsageError(f"cache_mb is {cache_mb}", f"give 0 to {MAX_CACHE_MB:,} megabytes")
+        self.model = model
+        self._bytes = cache_mb * 1e6
+        self._lock = Lock()
+        self._by_options: dict[tuple[SamplingConfig | None, bool], Lazy | Passing] = {}
+
+    @contextmanager
+    def borrow(
+        self, sampling: SamplingConfig | None = None, *, logs: bool = False
+    ) -> Iterator[Automaton]:
+        """An automaton to walk, for one walk. Not to be nested, nor held across a yield.
+
+        Args:
+            sampling: options of what is drawn; None where nothing is.
+            logs: whether log-probabilities are needed as well.
+        """
+        # Neither where a walk begins nor where it is cut is a matter of rows.
+        options = sampling and replace(sampling, prefix="", max_length=SamplingConfig.max_length)
+        with self._lock:
+            yield self._find((options, logs))
+
+    def _find(self, key: tuple[SamplingConfig | None, bool]) -> Automaton:
+        maker = RowMaker(self.model, *key)
+        automaton = self._by_options.pop(key, None) or make_automaton(maker, self._bytes)
+        self._make_room()
+        self._by_options[key] = automaton  # the last one is the one used last
+        if isinstance(automaton, Lazy):
+            others = sum(other.nbytes for other in self._by_options.values()) - automaton.nbytes
+            automaton.capacity = int((self._bytes - others) / Lazy.bytes_per_state(maker))
+            if len(automaton) > automaton.capacity:
+                automaton.forget()
+        return automaton
+
+    def _make_room(self) -> None:
+        """Drop automata until the others hold at most half of the memory."""
+        held = sum(automaton.nbytes for automaton in self._by_options.values())
+        for key in list(self._by_options):
+            if held <= self._bytes / 2:
+                return
+            held -= self._by_options.pop(key).nbytes

@@ -1,0 +1,68 @@
+"""Bytes that come in blocks to lines of text, numbered."""
+
+import codecs
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from nplm.errors import DataError
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Whole lines of a text.
+
+    Attributes:
+        texts: without their ends.
+        numbers: of the lines, from 1.
+        skipped: lines left out because they are not UTF-8.
+    """
+
+    texts: list[str]
+    numbers: list[int]
+    skipped: int
+
+
+def iter_lines(blocks: Iterable[bytes], name: str, *, skip_errors: bool = False) -> Iterator[Lines]:
+    """Blocks of a UTF-8 text -> its lines; each block gives those that end in it.
+
+    Lines end at LF or CRLF; a blank one is the empty string. A byte-order mark is dropped.
+
+    Raises:
+        DataError: a line is not UTF-8 and `skip_errors` is not given; the message names it.
+    """
+    number, rest = 1, b""
+    for block in chain(blocks, [b""]):
+        content = rest + block
+        cut = content.rfind(b"\n") + 1 if block else len(content)
+        whole, rest = content[:cut], content[cut:]
+        if not whole:
+            continue
+        raw = whole.removesuffix(b"\n")
+        if number == 1:
+            raw = raw.removeprefix(codecs.BOM_UTF8)
+        lines = _decode(raw, number, name, skip_errors=skip_errors)
+        number += len(lines.texts) + lines.skipped
+        yield lines
+
+
+def _decode(raw: bytes, number: int, name: str, *, skip_errors: bool) -> Lines:
+    try:
+        texts = [text.removesuffix("\r") for text in raw.decode("utf-8").split("\n")]
+        return Lines(texts, list(range(number, number + len(texts))), 0)
+    except UnicodeDecodeError:
+        decoded = [_text_or_none(line.removesuffix(b"\r")) for line in raw.split(b"\n")]
+    if not skip_errors:
+        raise DataError(
+            f"{name} is not UTF-8: line {number + decoded.index(None)}",
+            "convert it to UTF-8, or leave such lines out with --errors skip",
+        )
+    kept = [(text, number + k) for k, text in enumerate(decoded) if text is not None]
+    return Lines([text for text, _ in kept], [place for _, place in kept], len(decoded) - len(kept))
+
+
+def _text_or_none(line: bytes) -> str | None:
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        return None

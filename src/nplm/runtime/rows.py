@@ -1,0 +1,85 @@
+"""What a walk needs of a context's distribution: cumulative rows to draw, logarithms to score.
+
+A key is a context and, in its last column, the number of symbols for which the end is still masked
+(`SamplingConfig.min_length`). Letters: B keys, V vocabulary size, n walks.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nplm.config import SamplingConfig
+from nplm.runtime.keytable import Keys, Numbers
+from nplm.runtime.sampling import cumulative, probabilities
+from nplm.stepmodel import StepModel, iter_logits, log_softmax
+
+NEVER = 2.0  # a cumulative probability that no uniform reaches
+
+
+@dataclass(frozen=True)
+class RowMaker:
+    """Rows of a model under sampling options.
+
+    Attributes:
+        sampling: options of the cumulative rows; None where nothing will be drawn.
+        logs: also the model's own log-probabilities, without options.
+    """
+
+    model: StepModel
+    sampling: SamplingConfig | None
+    logs: bool
+
+    @property
+    def levels(self) -> int:
+        """Steps of a binary search in a row; cumulative rows are padded to 2 ** levels."""
+        return max(1, (self.model.vocab_size - 1).bit_length())
+
+    @property
+    def widths(self) -> tuple[int, int]:
+        """Entries of a cumulative row and of a row of logarithms, 0 where it is not made."""
+        return (1 << self.levels if self.sampling else 0), self.model.vocab_size * self.logs
+
+    def make(self, keys: Keys) -> Iterator[tuple[slice, NDArray[np.float64], NDArray[np.float64]]]:
+        """Keys (B, T + 1) in chunks: which, their cumulative rows, their log-probabilities."""
+        cdf_width, log_width = self.widths
+        for first, logits in iter_logits(self.model, keys[:, :-1]):
+            chunk = slice(first, first + len(logits))
+            logs = log_softmax(logits) if log_width else np.empty((len(logits), 0))
+            cdf = np.empty((len(logits), cdf_width))
+            if self.sampling:
+                cdf[:, self.model.vocab_size :] = NEVER
+                _fill_cumulative(cdf, logits, keys[chunk, -1] > 0, self.sampling)
+            yield chunk, cdf, logs
+
+
+def _fill_cumulative(
+    cdf: NDArray[np.float64],
+    logits: NDArray[np.float32],
+    masked: NDArray[np.bool_],
+    sampling: SamplingConfig,
+) -> None:
+    for mask in (False, True):
+        rows = masked == mask
+        if rows.all():
+            rows = slice(None)  # spares copies in the usual case
+        elif not rows.any():
+            continue
+        p = probabilities(logits[rows], sampling, end_allowed=not mask)
+        cdf[rows, : p.shape[1]] = cumulative(p)
+
+
+def search(cdf: NDArray[np.float64], levels: int, rows: Numbers, u: NDArray[np.float64]) -> Numbers:
+    """(n,) rows of `cdf` and uniforms -> (n,) the first id whose cumulative probability passes u.
+
+    Args:
+        cdf: rows of 2 ** levels.
+    """
+    flat = cdf.ravel()
+    base = rows << levels
+    low = base.copy()
+    for level in reversed(range(levels)):
+        half = 1 << level
+        low += half * (np.take(flat, low + (half - 1)) <= u)
+    return low - base

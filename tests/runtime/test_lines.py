@@ -1,0 +1,54 @@
+"""Text in blocks to numbered lines, against the whole text split at LF."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nplm.errors import DataError
+from nplm.runtime.lines import Lines, iter_lines
+
+TEXT = "\ufeffanna\r\n\nb\u00e9\u2028b\x85\x0c\x1c\n\rc\nlast".encode()
+
+
+def read(blocks: list[bytes], *, skip_errors: bool = False) -> Lines:
+    chunks = list(iter_lines(blocks, "f.txt", skip_errors=skip_errors))
+    return Lines(
+        [text for chunk in chunks for text in chunk.texts],
+        [number for chunk in chunks for number in chunk.numbers],
+        sum(chunk.skipped for chunk in chunks),
+    )
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
+def test_text_in_blocks(size: int) -> None:
+    """Only LF and CRLF end a line, and a blank line is one."""
+    lines = read([TEXT[k : k + size] for k in range(0, len(TEXT), size)])
+    assert lines.texts == ["anna", "", "b\u00e9\u2028b\x85\x0c\x1c", "\rc", "last"]
+    assert lines.numbers == [1, 2, 3, 4, 5]
+    assert lines.skipped == 0
+
+
+@given(st.text(st.sampled_from("ab\n\r\u2028\u00e9"), max_size=30), st.integers(1, 7))
+def test_any_text_in_any_blocks(text: str, size: int) -> None:
+    content = text.encode()
+    expected = [line.removesuffix("\r") for line in text.split("\n")]
+    if not text or text.endswith("\n"):
+        expected.pop()
+    lines = read([content[k : k + size] for k in range(0, len(content), size)])
+    assert lines.texts == expected
+    assert lines.numbers == list(range(1, len(expected) + 1))
+
+
+@pytest.mark.parametrize("size", [1, 4, 100])
+def test_lines_that_are_not_utf_8(size: int) -> None:
+    text = b"anna\nb\xff\n\nc\n\xfe\n"
+    blocks = [text[k : k + size] for k in range(0, len(text), size)]
+    with pytest.raises(DataError, match="line 2"):
+        read(blocks)
+    assert read(blocks, skip_errors=True) == Lines(["anna", "", "c"], [1, 3, 4], 2)
+
+
+def test_a_block_gives_the_lines_that_end_in_it() -> None:
+    """So that somebody who types is answered after each line."""
+    chunks = iter_lines(iter([b"anna\nbo", b"b\n", b"c"]), "stdin")
+    assert [chunk.texts for chunk in chunks] == [["anna"], ["bob"], ["c"]]
