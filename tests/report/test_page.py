@@ -3,6 +3,7 @@
 import base64
 import re
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -21,6 +22,7 @@ from nplm.runtime.generate import generate
 from nplm.stepmodel import log_softmax
 from nplm.training import run
 from nplm.training.checkpoint import BEST, LAST, METRICS, load_run, metrics
+from nplm.training.facts import new_facts, write_facts
 from nplm.training.looks import LOOKS, record_look
 
 ATTACKS = ["<b>x</b>", '"><script>alert(1)</script>', "&lt;i&gt;", "{{ 7 * 7 }}", "'onload=x"]
@@ -217,6 +219,46 @@ def test_strings_of_html_are_text(hostile: Page) -> None:
 
 def test_strings_of_val_that_stand_in_train(hostile: Page) -> None:
     assert "100.0% of the val strings also stand in train" in hostile.text
+
+
+def findings_before_training(data: Dataset, config: RunConfig, folder: Path) -> list[str]:
+    """What the page says of a run that has only just begun."""
+    folder.mkdir()
+    write_facts(folder, new_facts(config, data, folder, folder, "cpu"))
+    return describe(folder, data, []).findings
+
+
+@pytest.mark.parametrize("inside", ["\u2028", "\x85", "\x0c", "\r", "\x1e", " "])
+def test_the_share_that_leaks_where_strings_hold_other_line_ends(
+    inside: str, tiny_config: RunConfig, tmp_path: Path
+) -> None:
+    """Only whole strings leak: their halves, cut at such a symbol, may stand in train."""
+    strings = [f"{a}{inside}{b}" for a in "abcdefgh" for b in "abcdefgh"] * 2
+    config = DatasetConfig(("0.5", "0.5", "0"), split_by="line")
+    data = dataset.build(dataset.Source("odd", strings, 0), config)
+    train, val = (data.lines(split).split("\n")[:-1] for split in ("train", "val"))
+    share = sum(string in train for string in val) / len(val)
+    assert 0.2 < share < 0.8
+    (said,) = findings_before_training(data, tiny_config, tmp_path / "run")
+    assert said.startswith(f"{share:.1%} of the val strings also stand in train")
+
+
+def test_no_string_leaks_by_string(tiny_config: RunConfig, small: Dataset, tmp_path: Path) -> None:
+    assert not findings_before_training(small, tiny_config, tmp_path / "run")
+
+
+def test_one_long_string_does_not_make_all_others_long(
+    tiny_config: RunConfig, tmp_path: Path
+) -> None:
+    """A table of 1,000 strings as wide as the longest would take 80 MB."""
+    strings = ["a" * 20_000] + [f"{k:b}" for k in range(1000)]
+    data = dataset.build(dataset.Source("long", strings, 0), DatasetConfig(seed=2))
+    findings_before_training(data, tiny_config, tmp_path / "imports")
+    tracemalloc.start()
+    findings_before_training(data, tiny_config, tmp_path / "run")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10e6
 
 
 def test_odd_symbols(tiny_config: RunConfig, tmp_path: Path) -> None:

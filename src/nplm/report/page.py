@@ -17,7 +17,7 @@ import torch
 import nplm
 from nplm.config import SamplingConfig, StreamConfig
 from nplm.corpus.baselines import Baselines
-from nplm.corpus.dataset import Dataset
+from nplm.corpus.dataset import Dataset, Stream
 from nplm.corpus.evaluate import Nats, evaluate
 from nplm.presets import shown
 from nplm.report.figures import as_svg, batch_label, embedding_figure, loss_figure
@@ -29,7 +29,7 @@ from nplm.training.checkpoint import BEST, Run, batch_losses, is_finished, load_
 from nplm.training.facts import RunFacts, read_facts
 from nplm.training.looks import looks
 from nplm.training.loop import Evaluated
-from nplm.vocab import BOUNDARY_SHOWN
+from nplm.vocab import BOUNDARY, BOUNDARY_SHOWN
 
 SAMPLES, SHOWN_SAMPLES, SCORED = 1000, 60, 12
 SURE, LOST = 0.5, 6.0  # nats: below one no colour, above the other full colour
@@ -172,8 +172,8 @@ def _leaked(dataset: Dataset) -> Iterator[str]:
     """A warning where strings of val also stand in train, as a split by line lets them."""
     if not dataset.symbols("val"):
         return
-    train, val = set(_strings(dataset, "train")), _strings(dataset, "val")
-    share = sum(string in train for string in val) / len(val)
+    train = set(_ids(dataset.streams["train"]))
+    share = float(np.mean([string in train for string in _ids(dataset.streams["val"])]))
     if share:
         yield (
             f"{share:.1%} of the val strings also stand in train, so val is lower than it would be "
@@ -241,6 +241,14 @@ def _extremes(run: Run, dataset: Dataset) -> tuple[list[Scored], list[Scored]]:
         return scored.nats_per_symbol
 
     return nsmallest(SCORED, batch.strings(), nats), nlargest(SCORED, batch.strings(), nats)
+
+
+def _ids(stream: Stream) -> Iterator[bytes]:
+    """The ids of each string of a stream, as bytes: equal where the strings are."""
+    start = 0
+    for end in np.flatnonzero(stream == BOUNDARY).tolist():
+        yield stream[start:end].tobytes()
+        start = end + 1
 
 
 def _strings(dataset: Dataset, split: str) -> list[str]:
