@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -95,6 +96,16 @@ class Nplm:
             assert part in lines[0]
         assert snapshot(self.cwd) == before
         return lines[0]
+
+    def pasted(self, text: str) -> list[list[str]]:
+        """The arguments of each `nplm` in `text`, as a shell takes them."""
+        script = f'nplm() {{ printf "%s\\0" "$@"; printf "\\0"; }}\n{text}\n'
+        done = subprocess.run(
+            ["bash", "-c", script], cwd=self.cwd, stdout=subprocess.PIPE, check=True
+        )
+        *commands, rest = done.stdout.decode("utf-8").split("\0\0")
+        assert rest == ""
+        return [command.split("\0") for command in commands]
 
 
 def snapshot(folder: Path) -> dict[str, bytes | None]:

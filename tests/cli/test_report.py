@@ -3,9 +3,9 @@
 import html
 import json
 import re
-import shlex
 import shutil
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +22,19 @@ RUN = "checkpoints/names"
 PAGE = f"{RUN}/report.html"
 
 
-def command_lines(page: Path) -> list[list[str]]:
+def command_lines(page: Path) -> str:
     (block,) = re.findall(r"<pre>(.*?)</pre>", page.read_text(encoding="utf-8"), re.DOTALL)
-    return [shlex.split(line) for line in html.unescape(block).strip().splitlines()]
+    return html.unescape(block).strip()
+
+
+def same_run(one: Path, two: Path) -> None:
+    assert tables(one) == tables(two)
+    losses, weights = (
+        [(folder / name).read_bytes() for folder in (one, two)]
+        for name in ("batch_loss.f32", "model.safetensors")
+    )
+    assert losses[0] == losses[1]
+    assert len(weights[0]) == len(weights[1])
 
 
 def tables(folder: Path) -> dict[str, Any]:
@@ -35,27 +45,56 @@ def tables(folder: Path) -> dict[str, Any]:
 
 
 def test_the_page_and_the_command_lines_on_it(nplm: "Nplm", trained: Path) -> None:
-    """Typed in another folder with the list alone, they make the same run."""
+    """Pasted where the run was made they leave it as it is, and make another that is the same."""
+    nplm.ok("dataset", "build", "--force")
     done = nplm.ok("report")
     size = (trained / PAGE).stat().st_size
     assert done.out == b""
     assert done.err.splitlines() == [f"using {RUN}", f"{PAGE}: {size:,} bytes"]
-    lines = command_lines(trained / PAGE)
-    assert [line[:2] for line in lines] == [
-        *(["nplm", "dataset"], ["nplm", "train"], ["nplm", "eval"], ["nplm", "export"]),
-    ]
-    names = (trained / "data" / "names.txt").read_bytes()
-    old = (trained / RUN).rename(trained / "old")
-    shutil.rmtree(trained / "data")
-    shutil.rmtree(trained / "exports")
-    (trained / "names.txt").write_bytes(names)
-    for _, *words in lines:
+    lines = nplm.pasted(command_lines(trained / PAGE))
+    assert [line[0] for line in lines] == ["dataset", "train", "eval", "export"]
+    before = {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
+    for words in lines:
         nplm.ok(*words)
-    assert tables(trained / RUN) == tables(old)
-    for name in ("batch_loss.f32", "model.safetensors"):
-        assert (trained / RUN / name).stat().st_size == (old / name).stat().st_size
-    assert (trained / RUN / "batch_loss.f32").read_bytes() == (old / "batch_loss.f32").read_bytes()
-    assert (trained / "exports" / "names.onnx").exists()
+    assert {path: path.read_bytes() for path in before} == before
+    same_run(trained / "again" / RUN, trained / RUN)
+    nplm.ok("export", "onnx", "--force")
+    one, two = (trained / folder / "exports" / "names.onnx" for folder in (".", "again"))
+    assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["now", "0.1.0"])
+def test_a_list_in_a_folder_and_names_with_spaces(nplm: "Nplm", trained: Path, known: bool) -> None:
+    """A data set of 0.1.0 knows the name of its list alone: that is looked for where one types."""
+    there = replace(nplm, cwd=trained / "my folder")
+    lists = there.cwd / "my lists"
+    lists.mkdir(parents=True)
+    (trained / "data" / "names.txt").rename(lists / "it's names.txt")
+    there.ok("dataset", "build", "my lists/it's names.txt", "--out", "data/my names")
+    if not known:
+        described = there.cwd / "data" / "my names" / "dataset.json"
+        facts = json.loads(described.read_bytes())
+        assert facts["source"].pop("path") == "my lists/it's names.txt"
+        described.write_text(json.dumps(facts), "utf-8")
+        (lists / "it's names.txt").rename(there.cwd / "it's names.txt")
+    options = ("--preset", "ngram", "--order", "2", "--out", "deep/my run")
+    assert there.train("data/my names", *options).code == 0
+    there.ok("report", "deep/my run")
+    for words in there.pasted(command_lines(there.cwd / "deep" / "my run" / "report.html")):
+        there.ok(*words)
+    same_run(there.cwd / "again" / "checkpoints" / "my run", there.cwd / "deep" / "my run")
+    assert (there.cwd / "again" / "exports" / "my run.onnx").exists()
+
+
+def test_a_list_that_train_made_a_data_set_of(nplm: "Nplm", trained: Path) -> None:
+    (trained / "lists").mkdir()
+    (trained / "data" / "names.txt").rename(trained / "lists" / "few.txt")
+    assert nplm.train("lists/few.txt", "--preset", "ngram", "--order", "2").code == 0
+    nplm.ok("report", "checkpoints/few", "--out", "a.html")
+    build, train, *_ = nplm.pasted(command_lines(trained / "a.html"))
+    assert build[:3] == ["dataset", "build", "lists/few.txt"]
+    nplm.ok(*build)
+    nplm.ok(*train)
 
 
 @pytest.mark.parametrize(
@@ -75,12 +114,11 @@ def test_the_command_line_of_a_data_set(nplm: "Nplm", trained: Path, options: st
     nplm.ok("train", "data/my list", *nplm.tiny, "--steps", "5", "--order", "2", "--out", "run")
     from nplm.training.facts import read_facts
 
-    folder = trained / "data" / "my list"
-    data = load(folder)
+    data = load(trained / "data" / "my list")
     build, *_ = commands(trained / "run", read_facts(trained / "run"), data)
-    shutil.rmtree(folder)
-    nplm.ok(*shlex.split(build)[1:])
-    assert load(folder).sha256 == data.sha256
+    (words,) = nplm.pasted(build)
+    nplm.ok(*words)
+    assert load(trained / "again" / "data" / "my list").sha256 == data.sha256
 
 
 def test_force_and_out(nplm: "Nplm", trained: Path) -> None:
@@ -132,9 +170,11 @@ def test_damaged_files(nplm: "Nplm", trained: Path) -> None:
 
 @pytest.mark.parametrize("preset_name", ["ngram", "best"])
 def test_an_n_gram_and_a_mixture(nplm: "Nplm", trained: Path, preset_name: str) -> None:
+    nplm.ok("dataset", "build", "--force")
     options = ("--preset", preset_name, "--order", "3", "--steps", "5")
     assert nplm.train(*options, "--out", "run").code == 0
     nplm.ok("report", "run")
-    _, train, *_ = command_lines(trained / "run" / "report.html")
-    nplm.ok(*train[1:])
-    assert tables(trained / "checkpoints" / "run") == tables(trained / "run")
+    build, train, *_ = nplm.pasted(command_lines(trained / "run" / "report.html"))
+    nplm.ok(*build)
+    nplm.ok(*train)
+    same_run(trained / "again" / "checkpoints" / "run", trained / "run")

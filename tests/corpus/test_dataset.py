@@ -316,6 +316,15 @@ def test_what_was_read_is_told() -> None:
     }
 
 
+def test_where_the_file_was_is_told_when_it_is_known(tmp_path: Path) -> None:
+    source = read_source(b"a\nb\n", "few.txt", path="lists/few.txt")
+    data = build(source, DatasetConfig(("1", "0", "0")))
+    assert (data.source["file"], data.source["path"]) == ("few.txt", "lists/few.txt")
+    save(data, tmp_path / "few")
+    assert load(tmp_path / "few").source == data.source
+    assert data.sha256 == made("a\nb\n").sha256
+
+
 def test_an_empty_split_has_no_table() -> None:
     with pytest.raises(DataError, match=r"the val split of few\.txt is empty"):
         made("abc\n").table("val", 3)

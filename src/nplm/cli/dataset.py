@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import note, stage, stdout
+from nplm.cli.console import command_line, note, stage, stdout
 from nplm.config import DatasetConfig
 from nplm.errors import DataError, UsageError
 
@@ -48,7 +48,7 @@ def build(
     folder = out or latest.DATA / Path(name).stem
     dataset.refuse_folder(folder, force=force)
     with stage("reading"):
-        strings = dataset.read_source(_content(source), name, normalize)
+        strings = dataset.read_source(_content(source), name, normalize, str(source))
     with stage(f"numbering {len(strings.strings):,} strings"):
         built = dataset.build(strings, config)
     with stage(f"writing {folder}"):
@@ -56,7 +56,7 @@ def build(
     blank = built.source["blank_lines"]
     skipped = f", {blank:,} blank lines skipped" if blank else ""
     note(f"{built.source['strings']:,} strings, {len(built.vocab)} symbols{skipped} -> {folder}")
-    note("next: nplm train" + ("" if out is None else f" {folder}"))
+    note("next: " + command_line("train", *([] if out is None else [folder])))
 
 
 def _content(source: Path) -> bytes:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import note, stage, training_extra
+from nplm.cli.console import command_line, note, stage, training_extra
 from nplm.cli.rundata import dataset_of
 
 app = typer.Typer(help="Write a run as one file that needs no torch.", no_args_is_help=True)
@@ -60,4 +60,4 @@ def onnx(
             f"{4 * len(proof.novelty.hashes):,} bytes (takes another string for one with "
             f"probability {proof.novelty.false_positive_rate:.0e}; --no-novelty leaves it out)"
         )
-    note("next: nplm generate" + (f" {target}" if out else ""))
+    note("next: " + command_line("generate", *([target] if out else [])))

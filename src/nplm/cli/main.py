@@ -95,5 +95,6 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    typer.echo(f"nplm: {' '.join(message.split())}", err=True)
+    one_line = " ".join(filter(None, map(str.strip, message.splitlines())))
+    typer.echo(f"nplm: {one_line}", err=True)
     return code

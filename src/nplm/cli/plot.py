@@ -1,12 +1,13 @@
 """`nplm plot`."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import note, training_extra
+from nplm.cli.console import command_line, note, training_extra
 
 app = typer.Typer(help="Draw a run or a sweep as PNG or SVG.", no_args_is_help=True)
 
@@ -36,11 +37,13 @@ def loss(
     target = out or folder / "loss.png"
     refuse_format(target)
     refuse_existing(target, force=force)
-    config = read_facts(folder).config
+    facts = read_facts(folder)
     losses, evaluations = batch_losses(folder), metrics(folder)
     if not len(losses) and not evaluations:
-        raise DataError(f"{folder} has logged no loss yet", "go on: nplm train --resume")
-    save(loss_figure(losses, evaluations, {}, batch_label(config)), target)
+        data = Path(os.path.relpath(facts.dataset_folder(folder)))
+        again = command_line("train", data, "--out", folder, "--resume")
+        raise DataError(f"{folder} has logged no loss yet", f"go on: {again}")
+    save(loss_figure(losses, evaluations, {}, batch_label(facts.config)), target)
     note(str(target))
 
 
@@ -88,6 +91,6 @@ def sweep(
     refuse_existing(target, force=force)
     outcomes = results(source)
     if not outcomes:
-        raise DataError(f"no trial of {source} has ended yet", "go on: nplm sweep")
+        raise DataError(f"no trial of {source} has ended yet", "repeat the nplm sweep that made it")
     save_sweep(outcomes, target)
     note(str(target))

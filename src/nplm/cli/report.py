@@ -1,13 +1,12 @@
 """`nplm report`."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import note, stage, training_extra
+from nplm.cli.console import command_line, note, stage, training_extra
 from nplm.cli.rundata import dataset_of
 from nplm.cli.settings import as_flags
 
@@ -46,15 +45,29 @@ def report(
 
 
 def commands(folder: Path, facts: "RunFacts", dataset: "Dataset") -> list[str]:
-    """The command lines that make the run again, where its list of strings lies in this folder."""
-    source, name = dataset.source, folder.resolve().name
-    build = ["dataset", "build", "-" if source["file"] == "stdin" else str(source["file"])]
-    build += ["--split", ",".join(source["split"]), "--split-by", source["split_by"]]
-    build += ["--distinct"] if source["distinct"] else []
-    build += ["--normalize", dataset.normalize] if dataset.normalize != "nfc" else []
-    build += ["--seed", str(source["seed"]), "--out", f"data/{dataset.name}"]
-    train = ["train", f"data/{dataset.name}", *as_flags(facts.config)]
-    run = f"checkpoints/{name}"
-    train += ["--device", facts.device, "--out", run]
-    lines = [build, train, ["eval", run], ["export", "onnx", run]]
-    return [shlex.join(["nplm", *words]) for words in lines]
+    """The command lines that make the run again, typed where its data set was built.
+
+    What they make has the names of what there is, in a folder `again`: nothing is replaced, and the
+    exported model is the same to the byte.
+    """
+    name, again = folder.resolve().name, Path("again")
+    data, run = again / "data" / dataset.name, again / "checkpoints" / name
+    return [
+        command_line("dataset", "build", *_build_options(dataset), "--out", data),
+        command_line(
+            "train", data, *as_flags(facts.config), "--device", facts.device, "--out", run
+        ),
+        command_line("eval", run),
+        command_line("export", "onnx", run, "--out", again / "exports" / f"{name}.onnx"),
+    ]
+
+
+def _build_options(dataset: "Dataset") -> list[str | Path]:
+    """The list and the options that a data set was built with."""
+    source = dataset.source
+    # 0.1.0 kept the name of the file alone.
+    path = source.get("path") or ("-" if source["file"] == "stdin" else source["file"])
+    words = [Path(path), "--split", ",".join(source["split"]), "--split-by", source["split_by"]]
+    words += ["--distinct"] if source["distinct"] else []
+    words += ["--normalize", dataset.normalize] if dataset.normalize != "nfc" else []
+    return [*words, "--seed", str(source["seed"])]

@@ -1,13 +1,12 @@
 """`nplm sweep`."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import note, progress, stderr, stdout, training_extra
+from nplm.cli.console import command_line, note, progress, stderr, stdout, training_extra
 from nplm.cli.settings import HELP, as_flags, parse, settings_for, with_settings
 from nplm.cli.signals import stop_on_signal
 from nplm.errors import DataError, InterruptedRunError, UsageError
@@ -85,11 +84,11 @@ def sweep(
     winner = best(outcomes)
     chosen = next((t for t in trials if winner and t.values == winner.values), None)
     if chosen:
-        note(f"the winner is trained already: nplm eval {shlex.quote(str(chosen.folder))}")
+        note(f"the winner is trained already: {command_line('eval', chosen.folder)}")
     if pick:
         if chosen is None:
             raise DataError("every trial diverged", "try lower learning rates")
-        typer.echo(shlex.join(["nplm", "train", str(folder), *as_flags(chosen.config)]))
+        typer.echo(command_line("train", folder, *as_flags(chosen.config)))
 
 
 def parse_grid(texts: list[str], fixed: dict[str, Any]) -> dict[str, list[Any]]:

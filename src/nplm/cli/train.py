@@ -1,6 +1,5 @@
 """`nplm train`."""
 
-import shlex
 from collections.abc import Iterable
 from math import isnan, nan
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import note, stderr, training_extra
+from nplm.cli.console import command_line, note, quoted, stderr, training_extra
 from nplm.cli.settings import settings_for, with_settings
 from nplm.cli.signals import stop_on_signal
 from nplm.errors import InterruptedRunError, UsageError
@@ -81,9 +80,10 @@ def train(
     if resume and started.step == resolved.steps:
         note(f"{target} had taken all its steps: there was nothing left to do")
     if stop() and not is_finished(target):
-        cure = f"go on: nplm {shlex.join(['train', str(folder), '--out', str(target), '--resume'])}"
-        raise InterruptedRunError(f"stopped, everything is saved in {target}", cure)
-    _summary(load_run(target), started, next_argument=str(target) if out else "")
+        again = command_line("train", folder, "--out", target, "--resume")
+        raise InterruptedRunError(f"stopped, everything is saved in {target}", f"go on: {again}")
+    _summary(load_run(target), started)
+    note("next: " + command_line("export", "onnx", *([target] if out else [])))
 
 
 def _dataset(source: Path | None) -> tuple["Dataset", Path]:
@@ -96,14 +96,15 @@ def _dataset(source: Path | None) -> tuple["Dataset", Path]:
         folder = latest.dataset_folder(source)
         return dataset.load(folder), folder
     folder = latest.DATA / source.stem
-    built = dataset.build(dataset.read_source(read_bytes(source), source.name), DatasetConfig())
+    strings = dataset.read_source(read_bytes(source), source.name, path=str(source))
+    built = dataset.build(strings, DatasetConfig())
     if not folder.exists():
         dataset.save(built, folder)
         note(f"{len(built.vocab)} symbols -> {folder}")
     elif dataset.load(folder).sha256 != built.sha256:
         raise UsageError(
             f"{folder} is a data set of something else than {source}",
-            f"name it, or build again: nplm dataset build {source} --force",
+            f"name it, or build again: {command_line('dataset', 'build', source, '--force')}",
         )
     return built, folder
 
@@ -158,8 +159,8 @@ def _described(started: "Started") -> str:
     )
 
 
-def _summary(run: "Run", started: "Started", next_argument: str) -> None:
-    """What a run came to: losses, place, ten strings, and what to type next."""
+def _summary(run: "Run", started: "Started") -> None:
+    """What a run came to: losses, place, ten strings."""
     from nplm.config import SamplingConfig, StreamConfig
     from nplm.runtime.generate import default_max_length, generate
     from nplm.training.checkpoint import metrics
@@ -181,8 +182,7 @@ def _summary(run: "Run", started: "Started", next_argument: str) -> None:
     if isinstance(run.module, Mixture):
         shares = zip(run.parts(), run.module.weights, strict=True)
         note("mixture: " + ", ".join(f"{name} {weight:.3f}" for name, weight in shares))
-    note(f"run: {run.folder}")
+    note(f"run: {quoted(run.folder)}")
     sampling = SamplingConfig(max_length=default_max_length(run.card))
     for string in generate(run.model, run.card, sampling, StreamConfig(indices=10)):
         note(f"  {string.text}")
-    note(f"next: nplm export onnx {next_argument}".rstrip())

@@ -35,14 +35,16 @@ class Source:
 
     Attributes:
         blank: lines that were skipped because they were empty.
+        path: of the file, as it was given; empty where that is not known.
     """
 
     name: str
     strings: list[str]
     blank: int
+    path: str = ""
 
 
-def read_source(content: bytes, name: str, form: str = "nfc") -> Source:
+def read_source(content: bytes, name: str, form: str = "nfc", path: str = "") -> Source:
     """Split the bytes of a text file into strings: one a line, lines end at LF or CRLF only.
 
     A byte-order mark is dropped; blank lines are skipped and counted; all else is data.
@@ -64,7 +66,7 @@ def read_source(content: bytes, name: str, form: str = "nfc") -> Source:
     strings = [line for line in lines if line]
     if not strings:
         raise DataError(f"{name} has no strings in it", "give a text file with one string a line")
-    return Source(name, strings, len(lines) - len(strings))
+    return Source(name, strings, len(lines) - len(strings), path)
 
 
 def split_strings(strings: list[str], config: DatasetConfig) -> dict[str, list[str]]:
@@ -168,6 +170,8 @@ def build(source: Source, config: DatasetConfig) -> Dataset:
         "distinct": config.distinct,
         "seed": config.seed,
     }
+    if source.path:
+        facts["path"] = source.path
     digest = _digest(vocab, config.normalize, streams)
     return Dataset(source.name, vocab, config.normalize, streams, facts, digest)
 
