@@ -1,5 +1,6 @@
 """`nplm eval`. A model file needs no torch."""
 
+import hashlib
 import json
 import math
 import shutil
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("home")
 MODEL, RUN = "exports/names.onnx", "checkpoints/names"
+LOOKS = f"{MODEL}.test_looks.jsonl"
 KEYS = {
     *("split", "nats_per_symbol", "bits_per_symbol", "perplexity", "symbols", "strings"),
     *("parts", "baselines", "ngram_order"),
@@ -49,6 +51,8 @@ def test_splits_may_be_repeated(nplm: "Nplm") -> None:
     assert tuple(found) == splits
     for split in splits:
         alone = nplm.ok("eval", MODEL, "--split", split, "--json").json
+        for item in (alone, found[split]):
+            item.pop("earlier_looks", None)
         assert alone == found[split]
 
 
@@ -113,6 +117,95 @@ def test_a_model_file_that_is_none(nplm: "Nplm", home: Path) -> None:
     nplm.refuses(3, "eval", "data/names.txt", says=("data/names.txt",))
     (home / "cut.onnx").write_bytes((home / MODEL).read_bytes()[:-100])
     nplm.refuses(3, "eval", "cut.onnx", says=("cut.onnx", "nplm export onnx"))
+
+
+class TestLooksOfAFile:
+    """A look at test with a model file: recorded beside it, and told."""
+
+    def test_they_are_counted(self, nplm: "Nplm", home: Path) -> None:
+        nplm.ok("eval", MODEL, "--split", "train", "--split", "val")
+        assert not (home / LOOKS).exists()
+        said = (
+            "the first look at the test split with this model\n",
+            "the test split was looked at once before with this model; choose settings on val\n",
+            "the test split was looked at 2 times before with this model; choose settings on val\n",
+        )
+        digest = hashlib.sha256((home / MODEL).read_bytes()).hexdigest()
+        for before, words in enumerate(said):
+            done = nplm.ok("eval", MODEL, "--split", "val", "--split", "test", "--json")
+            assert done.err == words
+            found = results(done)
+            assert set(found["val"]) == KEYS
+            assert set(found["test"]) == {*KEYS, "earlier_looks"}
+            assert found["test"]["earlier_looks"] == before
+            *lines, rest = (home / LOOKS).read_text(encoding="utf-8").split("\n")
+            assert (len(lines), rest) == (before + 1, "")
+            nats = found["test"]["nats_per_symbol"]
+            assert json.loads(lines[-1]) == {"nats_per_symbol": nats, "sha256": digest}
+        assert [path.name for path in (home / "exports").iterdir()] == [
+            "names.onnx",
+            Path(LOOKS).name,
+        ]
+
+    def test_one_command_is_one_look(self, nplm: "Nplm", home: Path) -> None:
+        done = nplm.ok("eval", MODEL, "--split", "test", "--split", "test", "--json")
+        assert [json.loads(line)["earlier_looks"] for line in done.lines] == [0, 0]
+        assert (home / LOOKS).read_bytes().count(b"\n") == 1
+
+    def test_the_data_counts_wherever_it_lies_and_no_other(self, nplm: "Nplm", home: Path) -> None:
+        nplm.ok("dataset", "build", "--seed", "1", "--out", "other")
+        done = nplm.ok("eval", MODEL, "--split", "test", "--data", "other", "--json")
+        assert (done.err, set(done.json)) == ("", KEYS)
+        assert not (home / LOOKS).exists()
+        (home / "data" / "names").rename(home / "moved")
+        nplm.ok("eval", MODEL, "--split", "test", "--data", "moved")
+        assert (home / LOOKS).exists()
+
+    @pytest.mark.training
+    def test_of_another_model_in_its_place_none_was_taken(
+        self, nplm: "Nplm", home: Path, model_file: Path
+    ) -> None:
+        old = (home / MODEL).read_bytes()
+        nplm.ok("eval", MODEL, "--split", "test")
+        for content, before in ((model_file.read_bytes(), 0), (old, 1), (old, 2)):
+            (home / MODEL).write_bytes(content)
+            done = nplm.ok("eval", MODEL, "--split", "test", "--json")
+            assert done.json["earlier_looks"] == before
+
+    def test_a_record_cut_short_by_a_kill(self, nplm: "Nplm", home: Path) -> None:
+        nplm.ok("eval", MODEL, "--split", "test")
+        (home / LOOKS).write_bytes((home / LOOKS).read_bytes()[:-2])
+        for before in (1, 2):
+            done = nplm.ok("eval", MODEL, "--split", "test", "--json")
+            assert done.json["earlier_looks"] == before
+
+    def test_where_it_cannot_be_recorded_that_is_said(self, nplm: "Nplm", home: Path) -> None:
+        (home / LOOKS).symlink_to(home / "no" / "folder")
+        for _ in range(2):
+            done = nplm.ok("eval", MODEL, "--split", "test", "--json")
+            first, second = done.err.splitlines()
+            assert first == "the first look at the test split with this model"
+            assert second.startswith(f"this look is not counted: cannot record in {LOOKS}")
+            assert done.json["earlier_looks"] == 0
+
+    def test_where_it_cannot_be_read_that_is_said(self, nplm: "Nplm", home: Path) -> None:
+        (home / LOOKS).mkdir()
+        done = nplm.ok("eval", MODEL, "--split", "test", "--json")
+        (line,) = done.err.splitlines()
+        assert line.startswith(f"this look is not counted: cannot read {LOOKS}")
+        assert done.json["earlier_looks"] is None
+
+    @pytest.mark.training
+    @pytest.mark.usefixtures("one_thread")
+    def test_an_export_that_gives_the_same_bytes_keeps_the_count(
+        self, nplm: "Nplm", trained: Path
+    ) -> None:
+        nplm.ok("eval", MODEL, "--split", "test")
+        for before in (0, 1):
+            nplm.ok("export", "onnx", RUN, "--force")
+            done = nplm.ok("eval", MODEL, "--split", "test", "--json")
+            assert done.json["earlier_looks"] == before
+        assert not (trained / RUN / "test_looks.jsonl").exists()
 
 
 @pytest.mark.training

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import note, stdout, training_extra
+from nplm.cli.console import stdout, training_extra
 from nplm.cli.rundata import dataset_of
+from nplm.cli.testlooks import count_file, count_run
 from nplm.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ def evaluate(
             raise UsageError(f"--split is {name!r}", f"choose {', '.join(SPLITS)}")
     opened = _open(target, data)
     results = scores(opened, splits)
-    if opened.run is not None and "test" in splits:
-        _record_look(opened.run, [result for result in results if result["split"] == "test"])
+    if opened.own_data and "test" in splits:
+        _record_look(opened, [result for result in results if result["split"] == "test"])
     if as_json:
         for result in results:
             typer.echo(json.dumps(result, ensure_ascii=False))
@@ -53,7 +54,13 @@ def evaluate(
 
 @dataclass(frozen=True)
 class Opened:
-    """A model, the models it is a mixture of, and the data set to score them on."""
+    """A model, the models it is a mixture of, and the data set to score them on.
+
+    Attributes:
+        name: the path of the run or of the file.
+        run: None for a file.
+        own_data: whether the data set is the one trained on: a look at its test split counts.
+    """
 
     name: str
     kind: str
@@ -61,7 +68,8 @@ class Opened:
     parts: "dict[str, StepModel]"
     card: "ModelCard"
     dataset: "Dataset"
-    run: "Run | None" = None  # where a look at test is recorded
+    run: "Run | None"
+    own_data: bool
 
 
 def scores(opened: Opened, splits: list[str]) -> list[dict[str, Any]]:
@@ -103,30 +111,27 @@ def _open(target: Path | None, data: Path | None) -> Opened:
         dataset = load(data) if data else _find(onnx.card.dataset_sha256, target)
         own = reencode(dataset, onnx.card.vocab, onnx.card.normalize)
         kind = onnx.card.extra.get("kind", "model")
-        return Opened(str(target), str(kind), onnx, {}, onnx.card, own)
+        trained_on = dataset.sha256 == onnx.card.dataset_sha256
+        return Opened(str(target), str(kind), onnx, {}, onnx.card, own, None, trained_on)
     with training_extra("nplm eval of a run (a model.onnx needs no extra)"):
         from nplm.training.checkpoint import load_run
     run = load_run(latest.run_folder(target))
     cure = "name one to score it on all the same: --data DIR"
     dataset = load(data) if data else dataset_of(run.folder, run.facts, None, cure)
     own = reencode(dataset, run.card.vocab, run.card.normalize)
-    looked = run if dataset.sha256 == run.card.dataset_sha256 else None
-    return Opened(str(run.folder), run.kind, run.model, run.parts(), run.card, own, looked)
+    trained_on = dataset.sha256 == run.card.dataset_sha256
+    return Opened(str(run.folder), run.kind, run.model, run.parts(), run.card, own, run, trained_on)
 
 
-def _record_look(run: "Run", results: list[dict[str, Any]]) -> None:
+def _record_look(opened: Opened, results: list[dict[str, Any]]) -> None:
     """Say how often test was looked at before, and add this time."""
-    from nplm.training.looks import looks, record_look
-
-    before = looks(run.folder)
+    nats = results[0]["nats_per_symbol"]
+    if opened.run is not None:
+        before: int | None = count_run(opened.run, nats)
+    else:
+        before = count_file(Path(opened.name), nats)
     for result in results:
         result["earlier_looks"] = before
-    record_look(run.folder, results[0]["nats_per_symbol"], run.best_step)
-    if not before:
-        note("the first look at the test split with this run")
-        return
-    times = "once" if before == 1 else f"{before} times"
-    note(f"the test split was looked at {times} before with this run; choose settings on val")
 
 
 def _find(digest: str, model: Path) -> "Dataset":

@@ -1,10 +1,13 @@
-"""How often a run was scored on its test split: recorded beside the run, so that it can be said.
+"""How often a model was scored on its test split: recorded beside it, so that it can be said.
 
-A test split is worth something once. Each look adds a line to `test_looks.jsonl`.
+A test split is worth something once. Each look adds a line to `test_looks.jsonl` in a run, or to
+`MODEL.onnx.test_looks.jsonl` beside a model file. A line of the latter names the SHA-256 of the
+file: looks with other bytes that stood in its place are not its own.
 """
 
 import json
 from pathlib import Path
+from typing import Any
 
 from nplm.errors import DataError
 from nplm.files import read_bytes
@@ -13,7 +16,7 @@ LOOKS = "test_looks.jsonl"
 
 
 def looks(run: Path) -> int:
-    """How often the test split has been looked at.
+    """How often the test split has been looked at with a run.
 
     Raises:
         DataError: the record cannot be read.
@@ -23,17 +26,45 @@ def looks(run: Path) -> int:
 
 
 def record_look(run: Path, nats_per_symbol: float, weights_of_step: int) -> None:
-    """Add a look.
+    """Add a look with a run.
 
     Raises:
         DataError: it cannot be written; a look that is not recorded must not be taken.
     """
-    line = {"nats_per_symbol": nats_per_symbol, "step": weights_of_step}
+    _append(run / LOOKS, {"nats_per_symbol": nats_per_symbol, "step": weights_of_step})
+
+
+def file_looks(model: Path, digest: str) -> int:
+    """How often the test split has been looked at with a model file of that SHA-256.
+
+    Raises:
+        DataError: the record cannot be read.
+    """
+    path = beside(model)
+    # Counted without parsing: a kill may have cut a line, on which the next one then goes on.
+    return read_bytes(path).count(digest.encode("ascii")) if path.exists() else 0
+
+
+def record_file_look(model: Path, digest: str, nats_per_symbol: float) -> None:
+    """Add a look with a model file.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    _append(beside(model), {"nats_per_symbol": nats_per_symbol, "sha256": digest})
+
+
+def beside(model: Path) -> Path:
+    """Where looks with a model file are recorded."""
+    return model.with_name(f"{model.name}.{LOOKS}")
+
+
+def _append(path: Path, line: dict[str, Any]) -> None:
     try:
-        with (run / LOOKS).open("a", encoding="utf-8") as file:
+        with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
     except OSError as error:
         raise DataError(
-            f"cannot record in {run / LOOKS} that test is looked at: {error.strerror}",
-            "make the run's folder writable",
+            f"cannot record in {path} that test is looked at: {error.strerror}",
+            "make its folder writable",
         ) from error
