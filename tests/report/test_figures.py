@@ -3,23 +3,17 @@
 import io
 import itertools
 from pathlib import Path
-from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from nplm.errors import DataError, UsageError
+from nplm.report.embedding import embedding_figure
 from nplm.report.figures import (
-    COLOURS,
     as_svg,
-    embedding_figure,
-    is_vowel,
     loss_figure,
-    project,
     save,
     sweep_figure,
 )
@@ -27,17 +21,6 @@ from nplm.training.loop import Evaluated
 from nplm.training.trials import Outcome
 from nplm.vocab import Vocab
 
-ODD = {
-    "emoji": "😀🧿🇩🏽\u200d\ufe0f",
-    "right to left": "سلام שלום\u200f",
-    "CJK": "日本語한국",
-    "combining marks": "e\u0301\u0308\u0e31\u093f",
-    "spaces": " \t\u00a0\u3000\u2028\r\x0b",
-    "mathematics": r"$\^_{}%&#~",
-    "markup": "<>&\"'-",
-    "control": "\x00\x01\x1b\x7f\u0085",
-    "not assigned": "\U0010ffff\ue000\u0378",
-}
 EVALUATIONS = [Evaluated(k, 0.1 * k, 3 - 0.01 * k, 3.1 - 0.01 * k, 0.1) for k in (20, 40, 60)]
 LOSSES = np.linspace(3.3, 2.5, 60, dtype=np.float32)
 
@@ -51,114 +34,9 @@ def axes_of(figure: Figure) -> Axes:
     return axes
 
 
-def labels(figure: Figure) -> list[Text]:
-    """The boundary, then the symbols of an embedding."""
-    return list(axes_of(figure).texts)
-
-
 def drawn(figure: Figure) -> None:
     """Draw; a warning of a missing glyph is an error here, where `save` would not show it."""
     figure.savefig(io.BytesIO(), format="png", dpi=40)
-
-
-class TestProjection:
-    @pytest.mark.parametrize("size", [1, 2])
-    def test_two_dimensions_stay_as_they_are(self, size: int) -> None:
-        given = vectors(30, size)
-        places, share = project(given)
-        assert np.array_equal(places[:, :size], given)
-        assert not places[:, size:].any()
-        assert (places.shape, share) == ((31, 2), 1.0)
-
-    @pytest.mark.parametrize("size", [3, 10, 50])
-    def test_more_by_principal_components(self, size: int) -> None:
-        given = vectors(30, size)
-        places, share = project(given)
-        unit = given / np.linalg.norm(given.astype(np.float64), axis=1, keepdims=True)
-        values, directions = np.linalg.eigh(np.cov(unit.T))
-        for k in (0, 1):
-            expected = (unit - unit.mean(axis=0)) @ directions[:, -1 - k]
-            expected *= np.sign(expected[0] * places[0, k])
-            assert places[:, k] == pytest.approx(expected, abs=1e-6)
-        assert share == pytest.approx(values[-2:].sum() / values.sum(), abs=1e-6)
-
-    def test_lengths_do_not_matter(self) -> None:
-        given = vectors(10, 5)
-        longer = given * np.arange(1, 12)[:, None]
-        assert project(given)[0] == pytest.approx(project(longer)[0], abs=1e-6)
-
-    @pytest.mark.parametrize("given", [np.zeros((4, 3)), np.ones((4, 3)), vectors(1, 3)])
-    def test_hardly_anything_to_project(self, given: np.ndarray) -> None:
-        places, share = project(given)
-        assert np.isfinite(places).all()
-        assert 0 <= share <= 1 + 1e-12
-
-
-@pytest.mark.parametrize("letter", "aeiouyAEIOUYàéîõüỹÅǖİαεηιουωάΉϊώаеёиоуыэюяєіїЁЇæøœıÆØ")
-def test_vowels(letter: str) -> None:
-    assert is_vowel(letter)
-
-
-@pytest.mark.parametrize("symbol", "bzñçßβςжщьъйўЙ日اא1 .$\\-\u0301😀")
-def test_no_vowels(symbol: str) -> None:
-    assert not is_vowel(symbol)
-
-
-class TestEmbedding:
-    def test_symbols_are_labels_where_the_embedding_puts_them(self) -> None:
-        vocab, given = Vocab.of("abc$ \\é日"), vectors(8, 2)
-        figure = embedding_figure(given, vocab)
-        found = labels(figure)
-        assert [text.get_text() for text in found[:6]] == [".", "\u2423", "$", "\\", "a", "b"]
-        for text, place in zip(found, given, strict=True):
-            assert text.get_position() == pytest.approx(tuple(place))
-            assert not text.get_parse_math()
-        assert not axes_of(figure).get_title()
-        drawn(figure)
-
-    def test_vowels_and_boundary_by_colour(self) -> None:
-        figure = embedding_figure(vectors(6, 2), Vocab.of("abéжи."))
-        colours = {text.get_text(): to_hex(text.get_color()) for text in labels(figure)[1:]}
-        assert to_hex(labels(figure)[0].get_color()) == COLOURS["boundary"]
-        vowel, other = COLOURS["vowel"], COLOURS["symbol"]
-        assert colours == {"a": vowel, "b": other, "é": vowel, "ж": other, "и": vowel, ".": other}
-        assert len(set(COLOURS.values())) == 3
-        legend = axes_of(figure).get_legend()
-        assert legend is not None
-        assert [text.get_text() for text in legend.get_texts()] == [
-            *("boundary (.)", "vowels", "others")
-        ]
-
-    @pytest.mark.parametrize("size", [1, 2, 3, 24])
-    def test_all_symbols_are_inside_the_axes(self, size: int) -> None:
-        figure = embedding_figure(3 + 5 * vectors(26, size), Vocab.of("abcdefghijklmnopqrstuvwxyz"))
-        low, high = axes_of(figure).get_xlim()
-        bottom, top = axes_of(figure).get_ylim()
-        for text in labels(figure):
-            x, y = text.get_position()
-            assert low <= x <= high
-            assert bottom <= y <= top
-        drawn(figure)
-
-    def test_principal_components_say_so(self) -> None:
-        given = vectors(3, 7)
-        axes = axes_of(embedding_figure(given, Vocab.of("abc")))
-        share = f"{project(given)[1]:.0%}"
-        assert axes.get_title() == f"directions in 7 dimensions, {share} of their variance"
-        assert axes.get_xlabel() == "principal component 1"
-
-    @pytest.mark.parametrize("symbols", ODD.values(), ids=ODD)
-    def test_any_symbols(self, symbols: str, tmp_path: Path) -> None:
-        vocab = Vocab.of(symbols)
-        figure = embedding_figure(vectors(len(vocab.symbols), 3), vocab)
-        assert len(labels(figure)) == len(vocab)
-        assert all(text.get_text().strip() for text in labels(figure))
-        drawn(figure)
-        ET.fromstring(as_svg(figure))
-
-    @pytest.mark.parametrize("given", [np.zeros((2, 2)), np.ones((2, 3)), vectors(1, 1)])
-    def test_one_symbol(self, given: np.ndarray) -> None:
-        drawn(embedding_figure(given, Vocab.of("a")))
 
 
 class TestLoss:

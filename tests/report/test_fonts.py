@@ -7,8 +7,8 @@ import pytest
 from matplotlib import font_manager
 from matplotlib.ft2font import FT2Font
 
-from nplm.report.figures import is_vowel
 from nplm.report.fonts import OWN, code_point, drawable, visible
+from nplm.report.vowels import is_vowel
 
 
 def glyphs(name: str, weight: str = "normal") -> set[int]:
@@ -59,7 +59,7 @@ def test_what_is_shown_can_be_drawn_or_is_a_code_point() -> None:
 
 def test_vowels_can_be_drawn_in_bold() -> None:
     """What stands in bold must be in the bold font, too."""
-    letters = [chr(k) for k in range(sys.maxunicode) if unicodedata.category(chr(k))[0] == "L"]
+    letters = [chr(k) for k in range(sys.maxunicode) if unicodedata.category(chr(k))[0] in "LM"]
     vowels = {ord(letter) for letter in letters if is_vowel(letter)}
     assert len(vowels) > 200
     assert not vowels & glyphs(OWN) - glyphs(OWN, "bold")

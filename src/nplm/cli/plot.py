@@ -57,7 +57,8 @@ def embedding(
 ) -> None:
     """The symbols where the network's embedding puts them."""
     with training_extra("nplm plot"):
-        from nplm.report.figures import embedding_figure, refuse_format, save
+        from nplm.report.embedding import embedding_figure
+        from nplm.report.figures import refuse_format, save
         from nplm.training.checkpoint import load_run
     from nplm.files import refuse_existing
 

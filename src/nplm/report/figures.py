@@ -1,10 +1,9 @@
-"""The pictures, drawn without a screen: loss curves, the embedding, a sweep.
+"""The pictures, drawn without a screen: loss curves and sweeps; an embedding is in `embedding`.
 
 Each function returns a matplotlib Figure; `save` writes one, `as_svg` gives its text.
 """
 
 import io
-import unicodedata
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,18 +19,12 @@ from nplm.config import RunConfig
 from nplm.errors import UsageError
 from nplm.files import write_bytes
 from nplm.presets import shown
-from nplm.report.fonts import drawable
 from nplm.training.loop import Evaluated
 from nplm.training.trials import Outcome, name_of
-from nplm.vocab import BOUNDARY_SHOWN, Vocab
 
 FORMATS = (".png", ".svg")
 BINS = 300  # of steps, in the picture of batch losses
 LOG_RATIO = 4.0  # values that lie further apart than this are drawn on a logarithmic axis
-VOWELS = set("aeiouyæøœıаеёиоуыэюяєіїαεηιουω")
-CONSONANTS = set("йў")  # which without their accents would be vowels
-COLOURS = {"boundary": "#b3261e", "vowel": "#0b57d0", "symbol": "#444746"}
-SIZES = {"boundary": 26}  # a dot is small
 BLUE, ORANGE, GREY = "#0b57d0", "#c25e00", "#9aa0a6"
 
 
@@ -48,7 +41,7 @@ def loss_figure(
         lines: labels to nats of what is drawn as a level, as the floor or a baseline.
         batches: what the losses are of, see `batch_label`.
     """
-    figure, axes = _figure()
+    figure, axes = new_figure()
     if len(losses):
         _batch_losses(axes, losses, batches)
     steps = [e.step for e in evaluations]
@@ -86,66 +79,6 @@ def _batch_losses(axes: Axes, losses: NDArray[np.float32], label: str) -> None:
     axes.plot(steps, middle, color=GREY, linewidth=1, label=f"{label}: mean and range")
 
 
-def embedding_figure(vectors: NDArray[np.floating], vocab: Vocab) -> Figure:
-    """Symbols as labels where their embedding (V, E) puts them in two dimensions."""
-    places, share = project(vectors)
-    shown, fonts = drawable(vocab.symbols)
-    labels = [BOUNDARY_SHOWN, *shown]
-    figure, axes = _figure()
-    for symbol, label, (x, y) in zip(["", *vocab.symbols], labels, places, strict=True):
-        kind = "boundary" if not symbol else "vowel" if is_vowel(symbol) else "symbol"
-        axes.text(
-            x,
-            y,
-            label,
-            color=COLOURS[kind],
-            family=fonts,
-            parse_math=False,
-            ha="center",
-            va="center",
-            fontsize=SIZES.get(kind, 11) if len(label) == 1 else 6,
-            fontweight="bold" if kind != "symbol" else "normal",
-        )
-    low, span = places.min(axis=0), np.ptp(places, axis=0)
-    margin = np.where(span > 0, 0.08 * span, 1.0)
-    axes.set_xlim(low[0] - margin[0], low[0] + span[0] + margin[0])
-    axes.set_ylim(low[1] - margin[1], low[1] + span[1] + margin[1])
-    for kind, name in (("boundary", "boundary (.)"), ("vowel", "vowels"), ("symbol", "others")):
-        axes.plot([], [], "s", color=COLOURS[kind], label=name, markersize=5)
-    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    exact = vectors.shape[1] <= 2
-    kind = "dimension" if exact else "principal component"
-    axes.set(xlabel=f"{kind} 1", ylabel=f"{kind} 2")
-    if not exact:
-        described = f"directions in {vectors.shape[1]} dimensions, {share:.0%} of their variance"
-        axes.set_title(described, fontsize="medium")
-    return figure
-
-
-def project(vectors: NDArray[np.floating]) -> tuple[NDArray[np.float64], float]:
-    """(V, E) -> (V, 2), and the share of the variance that it keeps.
-
-    One or two dimensions stay as they are. Of more, the principal components of the directions are
-    taken: rare symbols have the longest vectors, and without that the picture shows only them.
-    """
-    wide = vectors.astype(np.float64)
-    if wide.shape[1] <= 2:
-        return np.pad(wide, ((0, 0), (0, 2 - wide.shape[1]))), 1.0
-    wide /= np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-300)
-    centred = wide - wide.mean(axis=0)
-    _, sizes, directions = np.linalg.svd(centred, full_matrices=False)
-    # A direction is as good as its opposite: the one whose largest entry is positive is taken.
-    signs = np.sign(directions[np.arange(2), np.abs(directions[:2]).argmax(axis=1)])
-    kept = sizes[:2] ** 2
-    return centred @ (directions[:2].T * signs), float(kept.sum() / max((sizes**2).sum(), 1e-300))
-
-
-def is_vowel(symbol: str) -> bool:
-    """Whether a letter, accents apart, is a vowel of the Latin, Greek or Cyrillic script."""
-    letter = symbol.lower()
-    return letter not in CONSONANTS and unicodedata.normalize("NFD", letter)[0] in VOWELS
-
-
 def sweep_figure(outcomes: Sequence[Outcome]) -> Figure:
     """Val over the swept setting with the most values; a line for each value of the others."""
     names = list(outcomes[0].values)
@@ -153,7 +86,7 @@ def sweep_figure(outcomes: Sequence[Outcome]) -> Figure:
     if not numeric:
         return _bars(outcomes)
     swept = max(numeric, key=lambda name: len({o.values[name] for o in outcomes}))
-    figure, axes = _figure()
+    figure, axes = new_figure()
     groups: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         rest = ", ".join(f"{k} {shown(v)}" for k, v in outcome.values.items() if k != swept)
@@ -181,7 +114,7 @@ def sweep_figure(outcomes: Sequence[Outcome]) -> Figure:
 
 
 def _bars(outcomes: Sequence[Outcome]) -> Figure:
-    figure, axes = _figure()
+    figure, axes = new_figure()
     known = [o for o in outcomes if o.nats is not None]
     ends = {"done": "", "diverged": " (diverged)"}
     labels = [
@@ -228,7 +161,8 @@ def _render(figure: Figure, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def _figure() -> tuple[Figure, Axes]:
+def new_figure() -> tuple[Figure, Axes]:
+    """An empty picture of the size and look of all."""
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)

@@ -20,7 +20,8 @@ from nplm.corpus.baselines import Baselines
 from nplm.corpus.dataset import Dataset, Stream
 from nplm.corpus.evaluate import Nats, evaluate
 from nplm.presets import shown
-from nplm.report.figures import as_svg, batch_label, embedding_figure, loss_figure
+from nplm.report.embedding import embedding_figure
+from nplm.report.figures import as_svg, batch_label, loss_figure
 from nplm.report.fonts import visible
 from nplm.runtime.generate import default_max_length, generate
 from nplm.runtime.novelty import NoveltyFilter
