@@ -362,3 +362,19 @@ def test_a_settled_order_fits_the_shortest_strings(name: str, split: tuple[str, 
 def test_settings_without_an_n_gram_are_left_alone(small: Dataset) -> None:
     for name in ("classic", "notebook"):
         assert run.settle_order(preset(name), small) == preset(name)
+
+
+def test_a_run_on_another_device_leaves_the_run_where_it_is(
+    run_folder: Path, mixed_folder: Path, ngram_folder: Path, small: Dataset
+) -> None:
+    """The device `meta` computes nothing, but it is another one."""
+    for folder in (run_folder, mixed_folder, ngram_folder):
+        opened = load_run(folder)
+        model = opened.model
+        contexts = small.table("train", model.block_size).contexts[:4].astype(np.int64)
+        before = model(contexts)
+        elsewhere = opened.on("meta").module
+        tensors = [*elsewhere.parameters(), *elsewhere.buffers()]
+        assert {tensor.device.type for tensor in tensors} == {"meta"}
+        assert np.array_equal(model(contexts), before)
+        assert np.array_equal(opened.model(contexts), before)

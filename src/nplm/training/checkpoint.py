@@ -14,10 +14,13 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
+import torch
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
@@ -50,8 +53,12 @@ class Run:
         return self.on("cpu")
 
     def on(self, device: str) -> TorchModel:
-        """The module as a StepModel on a torch device."""
-        return TorchModel(self.module.to(device), device)
+        """The module as a StepModel on a torch device: itself where it is there, else a copy."""
+        place = torch.device(device)
+        tensors = chain(self.module.parameters(), self.module.buffers())
+        if all(tensor.device == place for tensor in tensors):
+            return TorchModel(self.module, place)
+        return TorchModel(deepcopy(self.module).to(place), place)
 
     @property
     def kind(self) -> str:
@@ -97,7 +104,8 @@ def load_run(folder: Path) -> Run:
     facts = read_facts(folder)
     header, tensors = read_tensors(folder / BEST, _hashes(folder))
     mixture, vocab_size = facts.config.mixture, len(facts.card.vocab)
-    networks = [NeuralLM(facts.config.model, vocab_size) for _ in range(mixture.networks)]
+    with torch.random.fork_rng(devices=[]):  # a new network draws weights, for nothing here
+        networks = [NeuralLM(facts.config.model, vocab_size) for _ in range(mixture.networks)]
     ngram = None
     if mixture.ngram:
         _, tables = read_tensors(folder / NGRAM, _hashes(folder))

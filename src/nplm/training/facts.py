@@ -39,7 +39,12 @@ class RunFacts:
 
 
 def new_facts(
-    config: RunConfig, dataset: Dataset, dataset_folder: Path, run: Path, device: str
+    config: RunConfig,
+    dataset: Dataset,
+    dataset_folder: Path,
+    run: Path,
+    device: str,
+    threads: int,
 ) -> RunFacts:
     """The facts of a run about to start."""
     card = ModelCard(
@@ -50,7 +55,7 @@ def new_facts(
         dataset.sha256,
     )
     relative = os.path.relpath(dataset_folder.resolve(), run.resolve())
-    return RunFacts(config, card, dataset.name, relative, device, torch.get_num_threads())
+    return RunFacts(config, card, dataset.name, relative, device, threads)
 
 
 def write_facts(run: Path, facts: RunFacts) -> None:

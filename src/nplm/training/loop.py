@@ -1,8 +1,8 @@
 """The training loop: yields what happened, prints nothing, saves nothing.
 
 Everything a run needs to go on bit for bit is in `Trainer.state` (see `training.checkpoint` for its
-file). On the CPU the result depends only on settings, data, torch version and thread count. The
-loop owns torch's global random state while it runs.
+file). On the CPU the result depends only on settings, data, torch version and thread count. A
+trainer has a random state of its own: the caller's is what it was whenever he has control.
 """
 
 import math
@@ -26,6 +26,7 @@ from nplm.training.mixture import Mixture, NGramTable, learn_weights, share_out
 from nplm.training.model import NeuralLM
 from nplm.training.optimizer import learning_rate, make_optimizer
 from nplm.training.torchmodel import LanguageModel, TorchModel, assemble
+from nplm.training.torchstate import RandomState
 
 STEPS_PER_READ = 64
 
@@ -85,8 +86,9 @@ class Trainer:
         self._train, self._val = train, val
         self.device = torch.device(device)
         self.train_seconds = 0.0
-        torch.manual_seed(config.train.seed)
-        self.networks = _networks(config, train)
+        self._random = RandomState(config.train.seed, self.device)
+        with self._random.in_place():
+            self.networks = _networks(config, train)
         self.ngram: NGramTable | None = None
         if config.mixture.ngram:
             self.ngram = NGramTable.of(self._fit(train, config.mixture.order))
@@ -148,12 +150,13 @@ class Trainer:
     def _take_steps(self, at_most: int) -> list[float]:
         """One step on the CPU; on a GPU as many as are worth reading the losses back once."""
         started = time.perf_counter()
-        if self._step_on_device:
-            steps = range(self.step, self.step + min(at_most, STEPS_PER_READ))
-            rates = [learning_rate(self.config.train, step) for step in steps]
-            taken = self._step_on_device.take(steps, rates)
-        else:
-            taken = [self._take_step()]
+        with self._random.in_place():
+            if self._step_on_device:
+                steps = range(self.step, self.step + min(at_most, STEPS_PER_READ))
+                rates = [learning_rate(self.config.train, step) for step in steps]
+                taken = self._step_on_device.take(steps, rates)
+            else:
+                taken = [self._take_step()]
         self.step += len(taken)
         self.train_seconds += time.perf_counter() - started
         finite = list(map(math.isfinite, taken))
@@ -218,9 +221,7 @@ class Trainer:
         for index, values in moments.items():
             for name, value in values.items():
                 tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value).cpu().clone()
-        tensors["rng.cpu"] = torch.get_rng_state()
-        if self.device.type == "cuda":
-            tensors["rng.cuda"] = torch.cuda.get_rng_state(self.device)
+        tensors |= {f"rng.{kind}": state for kind, state in self._random.states.items()}
         return TrainerState(tensors, self.step, self.train_seconds, self.best_step, self.best_nats)
 
     def restore(self, state: TrainerState) -> None:
@@ -236,9 +237,7 @@ class Trainer:
             self.optimizer.load_state_dict({"state": optimizer, "param_groups": groups})
         if self._step_on_device:
             self._step_on_device.forget()  # what was captured wrote to other tensors
-        torch.set_rng_state(state.tensors["rng.cpu"])
-        if self.device.type == "cuda":
-            torch.cuda.set_rng_state(state.tensors["rng.cuda"], self.device)
+        self._random.states = _under("rng.", state.tensors)
         self.step, self.train_seconds = state.step, state.train_seconds
         self._evaluated = state.step  # a checkpoint is never taken while an evaluation is due
         self.best_step, self.best_nats = state.best_step, state.best_nats

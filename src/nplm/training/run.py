@@ -1,11 +1,10 @@
 """One training run in a folder: start or resume, train, log, save; yields what happens."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-
-import torch
 
 from nplm.config import RunConfig
 from nplm.corpus.contexts import ContextTable
@@ -16,6 +15,7 @@ from nplm.training.checkpoint import BEST, LAST, LOSSES, METRICS, NGRAM, Writer,
 from nplm.training.facts import RunFacts, new_facts, read_facts, write_facts
 from nplm.training.looks import LOOKS
 from nplm.training.loop import Evaluated, Event, Stepped, Trainer
+from nplm.training.torchstate import each_within, process_settings
 
 SAVE_SECONDS = 2.0
 SEEN = ("loss.png", "embedding.png", "report.html")  # what was drawn of a run
@@ -67,6 +67,8 @@ def train(
 ) -> Iterator[RunEvent]:
     """Train in `folder`, saving at least every two seconds and at the end.
 
+    Torch's settings for the process and its random state are the caller's at every event.
+
     Args:
         stop: asked between steps; when it says so, the run is saved and the iteration ends.
 
@@ -86,14 +88,13 @@ def train(
             f"cannot write {folder}: {error.strerror}", "choose another --out"
         ) from error
     with locked(folder):
-        torch.set_num_threads(THREADS)
-        facts = new_facts(config, dataset, dataset_folder, folder, device)
         if resume:
             facts = _matching_facts(folder, config, dataset, device)
-            torch.set_num_threads(facts.threads)
-        # As use_deterministic_algorithms does, but without its import of the compiler (2.4 s).
-        torch.set_deterministic_debug_mode("error" if device == "cpu" else "default")
-        yield from _train_locked(folder, facts, dataset, resume=resume, stop=stop)
+        else:
+            facts = new_facts(config, dataset, dataset_folder, folder, device, THREADS)
+        settings = partial(process_settings, facts.threads, deterministic=device == "cpu")
+        events = _train_locked(folder, facts, dataset, resume=resume, stop=stop)
+        yield from each_within(settings, events)
 
 
 def settle_order(config: RunConfig, dataset: Dataset) -> RunConfig:
@@ -141,7 +142,7 @@ def refuse_run(folder: Path, *, force: bool) -> None:
 
 def _train_locked(
     folder: Path, facts: RunFacts, dataset: Dataset, *, resume: bool, stop: Callable[[], bool]
-) -> Iterator[RunEvent]:
+) -> Generator[RunEvent, None, None]:
     config, device = facts.config, facts.device
     table, val = tables_of(dataset, config.block_size)
     trainer = Trainer(config, table, val, device)

@@ -38,7 +38,9 @@ class TorchModel:
         """Contexts (B, T) int64 -> logits (B, V) float32."""
         was_training = self.module.training
         self.module.eval()
-        with torch.inference_mode():
-            logits = self.module(torch.from_numpy(contexts).to(self.device))
-        self.module.train(was_training)
+        try:
+            with torch.inference_mode():
+                logits = self.module(torch.from_numpy(contexts).to(self.device))
+        finally:
+            self.module.train(was_training)
         return np.asarray(logits.cpu().numpy())
