@@ -11,6 +11,7 @@ import torch
 from nplm.config import DatasetConfig, RunConfig
 from nplm.corpus import dataset
 from nplm.corpus.dataset import Dataset
+from nplm.corpus.evaluate import evaluate
 from nplm.corpus.ngram import best_order
 from nplm.errors import DataError, DivergedError
 from nplm.presets import override, preset
@@ -157,11 +158,14 @@ def test_a_full_disk_leaves_the_old_checkpoint(
 
 
 def test_divergence_keeps_the_best(tiny_config: RunConfig, small: Dataset, tmp_path: Path) -> None:
-    config = override(tiny_config, {"optimizer": "sgd", "learning_rate": 1e38}, "")
+    values = {"optimizer": "sgd", "learning_rate": 300, "activation": "relu", "eval_every": 1}
+    config = override(tiny_config, values, "")
     with pytest.raises(DivergedError):
         train(tmp_path / "run", config, small)
-    network = load_run(tmp_path / "run").module
-    assert all(bool(torch.isfinite(p).all()) for p in network.parameters())
+    opened = load_run(tmp_path / "run")
+    vals = {e.step: e.val_nats_per_symbol for e in metrics(tmp_path / "run")}
+    assert evaluate(opened.model, small.table("val", 3)).per_symbol == min(vals.values())
+    assert vals[opened.best_step] == min(vals.values())
 
 
 def test_a_missing_run_says_how_to_make_one(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from nplm.presets import PRESETS
 if TYPE_CHECKING:
     from nplm.corpus.dataset import Dataset
     from nplm.training.checkpoint import Run
+    from nplm.training.loop import Evaluated
     from nplm.training.run import RunEvent, Started
 
 
@@ -159,6 +160,21 @@ def _described(started: "Started") -> str:
     )
 
 
+def _scores(best: "Evaluated", seconds: float, started: "Started") -> str:
+    """The losses of the best weights, and what they took."""
+    val = best.val_nats_per_symbol
+    shown = f", val {val:.4f}" if val is not None else ""
+    where = ""
+    if best.step:
+        where = (
+            f" at step {best.step:,}, {started.parameters:,} parameters, {seconds:.1f} s of steps"
+        )
+    if val is None and best.step:
+        where += "; there is no val split, so these are the last weights"
+    losses = f"train {best.train_nats_per_symbol:.4f} (floor {started.floor:.4f}){shown}"
+    return f"{losses} nats per symbol{where}"
+
+
 def _summary(run: "Run", started: "Started") -> None:
     """What a run came to: losses, place, ten strings."""
     from nplm.config import SamplingConfig, StreamConfig
@@ -168,17 +184,8 @@ def _summary(run: "Run", started: "Started") -> None:
 
     evaluations = metrics(run.folder)
     best = next((e for e in evaluations if e.step == run.best_step), None)
-    assert best is not None
-    val = best.val_nats_per_symbol
-    shown = f", val {val:.4f}" if val is not None else ""
-    where = f" at step {best.step:,}, {started.parameters:,} parameters" if best.step else ""
-    where += f", {evaluations[-1].train_seconds:.1f} s of steps" if best.step else ""
-    if val is None and best.step:
-        where += "; there is no val split, so these are the last weights"
-    note(
-        f"train {best.train_nats_per_symbol:.4f} (floor {started.floor:.4f}){shown} "
-        f"nats per symbol{where}"
-    )
+    if best:  # the log of a run that was finished before may be lost
+        note(_scores(best, evaluations[-1].train_seconds, started))
     if isinstance(run.module, Mixture):
         shares = zip(run.parts(), run.module.weights, strict=True)
         note("mixture: " + ", ".join(f"{name} {weight:.3f}" for name, weight in shares))

@@ -26,7 +26,14 @@ from nplm.report.fonts import visible
 from nplm.runtime.generate import default_max_length, generate
 from nplm.runtime.novelty import NoveltyFilter
 from nplm.runtime.score import Scored, Scorer
-from nplm.training.checkpoint import BEST, Run, batch_losses, is_finished, load_run, metrics
+from nplm.training.checkpoint import (
+    Run,
+    batch_losses,
+    is_evaluated,
+    is_finished,
+    load_run,
+    metrics,
+)
 from nplm.training.facts import RunFacts, read_facts
 from nplm.training.looks import looks
 from nplm.training.loop import Evaluated
@@ -78,7 +85,7 @@ def describe(folder: Path, dataset: Dataset, commands: Sequence[str]) -> Report:
     """
     facts = read_facts(folder)
     evaluations, losses = metrics(folder), batch_losses(folder)
-    run = load_run(folder) if (folder / BEST).exists() and evaluations else None
+    run = load_run(folder) if evaluations and is_evaluated(folder) else None
     train = dataset.table("train", facts.card.block_size)
     has_val = dataset.symbols("val") > 0
     table = dataset.table("val", facts.card.block_size) if has_val else None

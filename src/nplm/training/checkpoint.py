@@ -2,7 +2,7 @@
 
     config.toml         settings as resolved, and which data set (see `training.facts`)
     vocab.json          symbols, normalisation, longest training string (likewise)
-    model.safetensors   the best weights on val
+    model.safetensors   the best weights on val; not there before the first evaluation
     ngram.safetensors   the tables of the n-gram, where one is part of the model
     last.safetensors    everything needed to go on
     metrics.jsonl       one line per exact evaluation
@@ -28,7 +28,7 @@ from nplm.errors import DataError
 from nplm.files import read_bytes, sha256, write_bytes
 from nplm.runtime.modelcard import ModelCard
 from nplm.stepmodel import StepModel
-from nplm.training.facts import CONFIG, VOCAB, RunFacts, read_facts
+from nplm.training.facts import CONFIG, VOCAB, RunFacts, read_facts, resume_command
 from nplm.training.loop import Evaluated, Trainer, TrainerState
 from nplm.training.mixture import Mixture, NGramTable
 from nplm.training.model import NeuralLM
@@ -99,9 +99,15 @@ def load_run(folder: Path) -> Run:
     """Open a run with its best weights.
 
     Raises:
-        DataError: there is none, or a file is damaged; the message names it.
+        DataError: there is none, it was never evaluated, or a file is damaged; the message names
+            it.
     """
     facts = read_facts(folder)
+    if not is_evaluated(folder):
+        going_on = resume_command(_short(facts.dataset_folder(folder)), folder)
+        if is_finished(folder) and not (folder / BEST).exists():
+            raise DataError(f"there is no {folder / BEST}", f"this writes it again: {going_on}")
+        raise DataError(f"the weights in {folder} were never evaluated", f"go on: {going_on}")
     header, tensors = read_tensors(folder / BEST, _hashes(folder))
     mixture, vocab_size = facts.config.mixture, len(facts.card.vocab)
     with torch.random.fork_rng(devices=[]):  # a new network draws weights, for nothing here
@@ -152,7 +158,7 @@ class Writer:
         write_tensors(self.folder / LAST, numbers, self._hashes, state.tensors)
 
     def save_best(self, trainer: Trainer) -> None:
-        if trainer.best_step != self._best_written:
+        if trainer.has_best and trainer.best_step != self._best_written:
             number = {"step": trainer.best_step}
             write_tensors(self.folder / BEST, number, self._hashes, trainer.best)
             self._best_written = trainer.best_step
@@ -203,8 +209,31 @@ def is_finished(folder: Path) -> bool:
     """Whether a run has taken all its steps."""
     if not (folder / LAST).exists():
         return False
-    header = read_header(folder / LAST)
-    return int(header["step"]) == read_facts(folder).config.steps
+    return _step_of(folder / LAST) == read_facts(folder).config.steps
+
+
+def is_evaluated(folder: Path) -> bool:
+    """Whether a run has weights that an evaluation chose.
+
+    Before the first one there are none; 0.1.0 saved those of step 0 then.
+    """
+    if not (folder / BEST).exists():
+        return False
+    return _step_of(folder / BEST) > 0 or not read_facts(folder).config.steps
+
+
+def _step_of(path: Path) -> int:
+    """The step that a file of weights is of, unchecked."""
+    try:
+        return int(read_header(path)["step"])
+    except (KeyError, ValueError) as error:
+        raise DataError(f"{path} is damaged: it has no step", "train again") from error
+
+
+def _short(path: Path) -> Path:
+    """As one would type it: relative, where it lies below the working folder."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What a run is: its settings, vocabulary and data set, in `config.toml` and `vocab.json`."""
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +78,11 @@ def write_facts(run: Path, facts: RunFacts) -> None:
             "symbols": list(facts.card.vocab.symbols),
         },
     )
+
+
+def resume_command(dataset: Path, run: Path) -> str:
+    """What to type to go on with a run."""
+    return f"nplm {shlex.join(['train', str(dataset), '--out', str(run), '--resume'])}"
 
 
 def read_facts(run: Path) -> RunFacts:

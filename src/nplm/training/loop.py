@@ -71,7 +71,9 @@ class Trainer:
         module: the whole model; `networks` are those of its parts that are trained by steps.
         step: steps taken.
         train_seconds: time in steps and in fitting n-grams, without imports, evaluation or saving.
-        best: the weights with the lowest val so far (without val: the last ones), on the CPU.
+        best: the weights with the lowest val so far (without val: those evaluated last), on the
+            CPU; empty before the first evaluation.
+        best_step: the step they are of; 0 before the first evaluation.
     """
 
     def __init__(
@@ -97,7 +99,7 @@ class Trainer:
         if config.mixture.networks:
             self._prepare_steps(config, train.shorten(config.model.block_size))
         self.step = 0
-        self.best = _copy(self.module)
+        self.best: dict[str, Tensor] = {}
         self.best_step = 0
         self.best_nats = math.inf
         self._evaluated = -1  # the step of the newest evaluation
@@ -141,6 +143,11 @@ class Trainer:
             yield self._evaluate()
 
     @property
+    def has_best(self) -> bool:
+        """Whether an evaluation has chosen weights; where nothing is trained the first one does."""
+        return self.best_step > 0 or not self.config.steps
+
+    @property
     def evaluation_due(self) -> bool:
         """Whether the step just taken is one to evaluate at, and has not been evaluated."""
         interval, last = self.config.train.eval_interval, self.step == self.config.steps
@@ -178,11 +185,14 @@ class Trainer:
     def _evaluate(self) -> Evaluated:
         if not all(bool(torch.isfinite(p).all()) for p in self.module.parameters()):
             raise self._diverged("a parameter")
-        if isinstance(self.module, Mixture):
-            self._weigh(self.module)
         model = TorchModel(self.module, self.device)
-        train = evaluate(model, self._train).per_symbol
-        val = evaluate(model, self._val).per_symbol if self._val else None
+        with np.errstate(invalid="ignore"):  # logits that are not finite end the run below
+            if isinstance(self.module, Mixture):
+                self._weigh(self.module)
+            train = evaluate(model, self._train).per_symbol
+            val = evaluate(model, self._val).per_symbol if self._val else None
+        if not (math.isfinite(train) and math.isfinite(val or 0.0)):
+            raise self._diverged("the loss")
         if val is None or val < self.best_nats:
             self.best, self.best_step = _copy(self.module), self.step
             self.best_nats = math.inf if val is None else val
@@ -208,9 +218,13 @@ class Trainer:
         return self._ngram_on_val
 
     def _diverged(self, what: str) -> DivergedError:
+        kept = (
+            f"the best weights are those of step {self.best_step}"
+            if self.has_best
+            else "there are no best weights: nothing was evaluated before"
+        )
         return DivergedError(
-            f"{what} is not finite at step {self.step}",
-            f"lower --learning-rate; the best weights are those of step {self.best_step}",
+            f"{what} is not finite at step {self.step}", f"lower --learning-rate; {kept}"
         )
 
     def state(self) -> TrainerState:
@@ -227,7 +241,6 @@ class Trainer:
     def restore(self, state: TrainerState) -> None:
         """Go on from a snapshot of a trainer with the same settings and data."""
         self.module.load_state_dict(_under("weights.", state.tensors))
-        self.best = _under("best.", state.tensors)
         optimizer: dict[int, dict[str, Tensor]] = {}
         for key, value in _under("optimizer.", state.tensors).items():
             index, name = key.split(".", 1)
@@ -241,6 +254,8 @@ class Trainer:
         self.step, self.train_seconds = state.step, state.train_seconds
         self._evaluated = state.step  # a checkpoint is never taken while an evaluation is due
         self.best_step, self.best_nats = state.best_step, state.best_nats
+        # 0.1.0 kept the weights of step 0 until there were better ones.
+        self.best = _under("best.", state.tensors) if self.has_best else {}
 
 
 def symbol_counts(table: ContextTable) -> Tensor:
