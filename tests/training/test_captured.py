@@ -1,17 +1,25 @@
-"""The draw with fixed shapes against the merged one (anywhere), and the graph (with a GPU)."""
+"""The step with fixed shapes against the merged one (anywhere), and the graph (with a GPU)."""
+
+import warnings
+from collections.abc import Callable
 
 import pytest
 import torch
 
 from nplm.config import ModelConfig, RunConfig
 from nplm.corpus.dataset import Dataset
-from nplm.presets import override
+from nplm.presets import override, preset
 from nplm.training.batches import ContextSampler, Targets, first_shift, shift_of
-from nplm.training.captured import DeviceSampler
-from nplm.training.loop import Evaluated, Trainer
+from nplm.training.captured import CapturedStep, DeviceSampler, DeviceStep
+from nplm.training.loop import Evaluated, Stepped, Trainer
 from nplm.training.model import NeuralLM
+from nplm.training.optimizer import learning_rate
 
-needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+
+def needs_gpu(test: Callable[..., None]) -> Callable[..., None]:
+    """Marked, so that `make gpu` finds it; skipped where there is none."""
+    skip = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+    return pytest.mark.gpu(skip(test))
 
 
 @pytest.mark.parametrize("step", [0, 1, 1000])
@@ -28,6 +36,28 @@ def test_unmerged_rows_have_the_loss_and_gradient_of_merged_ones(small: Dataset,
     gradients = [torch.autograd.grad(loss, list(network.parameters())) for loss in losses]
     for one, two in zip(*gradients, strict=True):
         torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_a_step_of_tensors_is_the_step_of_the_cpu(
+    small: Dataset, tiny_config: RunConfig, optimizer: str
+) -> None:
+    """All of a captured step but the capture, on the CPU; two networks share a batch."""
+    values = {"optimizer": optimizer, "smoothing": 0.0, "networks": 2, "eval_every": 60}
+    config = override(tiny_config, values, "")
+    tables = small.table("train", 3), None
+    trainer = Trainer(config, *tables)
+    expected = [x for e in trainer.run() if isinstance(e, Stepped) for x in e.losses]
+
+    other = Trainer(config, *tables)
+    for group in other.optimizer.param_groups:
+        group["lr"] = torch.tensor(group["lr"])
+    step, found = DeviceStep(config.train, tables[0], other.networks, other.optimizer), []
+    for k in range(config.steps):
+        step.aim(k, learning_rate(config.train, k))
+        step.run()
+        found.append(float(step.loss))
+    assert found == pytest.approx(expected, abs=1e-4)
 
 
 def trained(config: RunConfig, small: Dataset, device: str) -> tuple[Trainer, list[float]]:
@@ -59,3 +89,76 @@ def test_a_restored_gpu_run_goes_on(small: Dataset, tiny_config: RunConfig) -> N
     list(second.run())
     for name, tensor in whole.module.state_dict().items():
         torch.testing.assert_close(tensor, second.module.state_dict()[name], rtol=1e-3, atol=1e-3)
+
+
+@needs_gpu
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_a_captured_step_is_the_eager_one_on_the_gpu(
+    small: Dataset, tiny_config: RunConfig, optimizer: str
+) -> None:
+    config = override(tiny_config, {"optimizer": optimizer, "smoothing": 0.0}, "")
+    table = small.table("train", 3)
+    trainers = [Trainer(config, table, None, "cuda") for _ in range(2)]
+    rates = [learning_rate(config.train, k) for k in range(60)]
+    graph, eager = (
+        kind(config.train, table, trainer.networks, trainer.optimizer)
+        for kind, trainer in zip((CapturedStep, DeviceStep), trainers, strict=True)
+    )
+    assert isinstance(graph, CapturedStep)
+    assert isinstance(eager, DeviceStep)
+    captured = graph.take(range(60), rates)
+    losses = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a capturable optimiser outside a graph
+        for k, rate in enumerate(rates):
+            eager.aim(k, rate)
+            eager.run()
+            losses.append(float(eager.loss))
+    assert captured == pytest.approx(losses, abs=1e-4)
+
+
+@needs_gpu
+def test_dropout_on_the_gpu_differs_from_step_to_step_and_not_from_run_to_run(
+    small: Dataset, tiny_config: RunConfig
+) -> None:
+    """A learning rate of nearly nothing: what differs is the mask and the batch."""
+    values = {"dropout": 0.5, "learning_rate": 1e-30, "weight_decay": 0.0}
+    config = override(tiny_config, values, "")
+    tables = small.table("train", 3), small.table("val", 3)
+    runs = [
+        [
+            x
+            for e in Trainer(config, *tables, "cuda").run()
+            if isinstance(e, Stepped)
+            for x in e.losses
+        ]
+        for _ in range(2)
+    ]
+    assert runs[0] == pytest.approx(runs[1], abs=1e-5)
+    assert len(set(runs[0])) > 50
+
+
+@needs_gpu
+def test_the_callers_random_states_are_his_own_there_too(
+    small: Dataset, tiny_config: RunConfig
+) -> None:
+    def states() -> tuple[bytes, bytes]:
+        on_gpu = torch.cuda.get_rng_state("cuda:0")
+        return torch.get_rng_state().numpy().tobytes(), on_gpu.numpy().tobytes()
+
+    torch.cuda.manual_seed(5)
+    before = states()
+    config = override(tiny_config, {"dropout": 0.2}, "")
+    for _ in Trainer(config, small.table("train", 3), None, "cuda:0").run():
+        assert states() == before
+
+
+@needs_gpu
+@pytest.mark.parametrize("name", ["default", "best", "classic"])
+def test_every_preset_that_a_gpu_takes_trains_there(small: Dataset, name: str) -> None:
+    """Real sizes: the sorts behind the sums of table rows are other kernels from some rows on."""
+    config = override(preset(name), {"steps": 70, "eval_every": 70, "order": 4}, "")
+    size = config.block_size
+    trainer = Trainer(config, small.table("train", size), small.table("val", size), "cuda")
+    *_, last = [e for e in trainer.run() if isinstance(e, Evaluated)]
+    assert last.train_nats_per_symbol < small.table("train", size).shorten(0).floor()

@@ -72,7 +72,7 @@ def train(
     resolved = settings_for(preset_name, config, settings, resumed.config if resumed else None)
     if resumed and device == "auto":
         device = resumed.device
-    chosen = devices.choose(device, resolved)
+    chosen = devices.for_training(device, resolved, dataset)
     with stop_on_signal() as stop:
         events = run.train(
             target, resolved, dataset, folder, chosen, resume=resume, force=force, stop=stop

@@ -24,6 +24,11 @@ GOLDEN = (5**0.5 - 1) / 2
 MAX_DENSE = 1 << 26  # entries of a dense (C, V) table of distributions, 256 MB in float32
 
 
+def is_dense(contexts: int, vocab_size: int) -> bool:
+    """Whether a whole table of distributions is small enough to be kept."""
+    return contexts * vocab_size <= MAX_DENSE
+
+
 @dataclass(frozen=True)
 class Batch:
     """Rows of one step.
@@ -148,7 +153,7 @@ class Targets:
     ) -> None:
         self._table, self._smoothing, self._ngram = table, smoothing, ngram
         self._dense: Tensor | None = None
-        if len(table) * table.vocab_size <= MAX_DENSE:
+        if is_dense(len(table), table.vocab_size):
             self._dense = self._make(np.arange(len(table)))
 
     def of(self, rows: NDArray[np.int64]) -> Tensor:

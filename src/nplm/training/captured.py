@@ -15,10 +15,15 @@ from nplm.config import TrainConfig
 from nplm.corpus.contexts import ContextTable
 from nplm.corpus.ngram import NGram
 from nplm.errors import UsageError
-from nplm.training.batches import MAX_DENSE, Batch, Targets, first_shift, losses, shift_of
+from nplm.training.batches import Batch, Targets, first_shift, is_dense, losses, shift_of
 from nplm.training.model import NeuralLM
 
 WARM_UP_STEPS = 3
+
+
+def draws_on_device(config: TrainConfig) -> bool:
+    """Whether a GPU makes the draw that the settings ask for."""
+    return config.draw == "contexts" and config.batch_size != "full"
 
 
 class DeviceSampler:
@@ -27,7 +32,7 @@ class DeviceSampler:
     def __init__(
         self, table: ContextTable, batch_size: int, device: torch.device, targets: Targets
     ) -> None:
-        if len(table) * table.vocab_size > MAX_DENSE:
+        if not is_dense(len(table), table.vocab_size):
             raise UsageError(
                 f"{len(table):,} contexts times {table.vocab_size:,} symbols are too many there",
                 "use --device cpu",
@@ -46,11 +51,15 @@ class DeviceSampler:
         return Batch(contexts, torch.nn.functional.embedding(rows, self._targets), self._weights)
 
 
-class CapturedStep:
-    """Draw, forward, backward and update as one CUDA graph, captured on first use.
+class DeviceStep:
+    """Draw, forward, backward and update, where all that changes between steps is in tensors.
+
+    Attributes:
+        device: of the networks and all else.
+        loss: of the step that ran last, in nats per symbol; stays on the device.
 
     Raises:
-        UsageError: the settings ask for a draw that only the CPU makes.
+        UsageError: the settings ask for a draw that only the CPU makes, or the table is too large.
     """
 
     def __init__(
@@ -61,31 +70,57 @@ class CapturedStep:
         optimizer: torch.optim.Optimizer,
         ngram: NGram | None = None,
     ) -> None:
-        if config.draw != "contexts" or config.batch_size == "full":
+        if not draws_on_device(config):
             raise UsageError("a GPU trains on batches of drawn contexts only", "use --device cpu")
-        device = networks[0].output.bias.device
+        self.device = networks[0].output.bias.device
         self._networks, self._optimizer = networks, optimizer
-        self._weights = nn.ModuleList(networks)
         targets = Targets(table, config.smoothing, ngram)
-        self._sampler = DeviceSampler(table, int(config.batch_size), device, targets)
+        self._sampler = DeviceSampler(table, int(config.batch_size), self.device, targets)
         self._first_shift = first_shift(config.seed)
-        self._shift = torch.zeros((), dtype=torch.float64, device=device)
-        self._loss = torch.zeros((), device=device)
+        self._shift = torch.zeros((), dtype=torch.float64, device=self.device)
+        self.loss = torch.zeros((), device=self.device)
+
+    def aim(self, step: int, rate: float) -> None:
+        """Make `step` with this learning rate the one that runs next."""
+        self._shift.fill_(shift_of(self._first_shift, step))
+        for group in self._optimizer.param_groups:
+            group["lr"].fill_(rate)
+
+    def run(self) -> None:
+        batch = self._sampler.batch(self._shift)
+        each = losses(self._networks, batch)
+        self._optimizer.zero_grad(set_to_none=True)
+        each.sum().backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        self.loss.copy_(each.detach().mean())
+
+
+class CapturedStep:
+    """A `DeviceStep` as one CUDA graph, captured on first use; arguments and errors are its own."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        table: ContextTable,
+        networks: Sequence[NeuralLM],
+        optimizer: torch.optim.Optimizer,
+        ngram: NGram | None = None,
+    ) -> None:
+        self._step = DeviceStep(config, table, networks, optimizer, ngram)
+        self._weights, self._optimizer = nn.ModuleList(networks), optimizer
         self._graph: torch.cuda.CUDAGraph | None = None
 
     def take(self, steps: range, rates: Sequence[float]) -> list[float]:
         """Take `steps` with their learning rates; the losses, read back once."""
-        taken = torch.empty(len(steps), device=self._loss.device)
-        with torch.cuda.device(self._loss.device):
+        device = self._step.device
+        taken = torch.empty(len(steps), device=device)
+        with torch.cuda.device(device):
             for k, (step, rate) in enumerate(zip(steps, rates, strict=True)):
-                self._shift.fill_(shift_of(self._first_shift, step))
-                for group in self._optimizer.param_groups:
-                    group["lr"].fill_(rate)
+                self._step.aim(step, rate)
                 if self._graph is None:
-                    self._capture()
-                assert self._graph is not None
+                    self._graph = self._capture(device)
                 self._graph.replay()
-                taken[k] = self._loss
+                taken[k] = self._step.loss
         read: list[float] = taken.tolist()
         return read
 
@@ -93,17 +128,8 @@ class CapturedStep:
         """Capture anew at the next step: the optimiser's tensors have been replaced."""
         self._graph = None
 
-    def _step(self) -> None:
-        batch = self._sampler.batch(self._shift)
-        each = losses(self._networks, batch)
-        self._optimizer.zero_grad(set_to_none=True)
-        each.sum().backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
-        self._loss.copy_(each.detach().mean())
-
-    def _capture(self) -> None:
+    def _capture(self, device: torch.device) -> torch.cuda.CUDAGraph:
         """Run a few steps to settle memory, undo them, and record one."""
-        device = self._loss.device
         random = torch.cuda.get_rng_state(device)
         before = {name: t.clone() for name, t in self._weights.state_dict().items()}
         had_state = bool(self._optimizer.state)
@@ -114,13 +140,13 @@ class CapturedStep:
             # torch warns of a capturable optimiser that steps outside a graph, as here it must.
             warnings.simplefilter("ignore")
             for _ in range(WARM_UP_STEPS):
-                self._step()
+                self._step.run()
         torch.cuda.current_stream(device).wait_stream(side)
         self._optimizer.zero_grad(set_to_none=True)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self._step()
-        self._graph = graph
+        # Without a stream torch takes one that it made on whichever device captured first.
+        with torch.cuda.graph(graph, stream=side):
+            self._step.run()
         with torch.no_grad():
             self._weights.load_state_dict(before)
             for k, moment in enumerate(self._moments()):
@@ -129,6 +155,7 @@ class CapturedStep:
                 else:
                     moment.zero_()
         torch.cuda.set_rng_state(random, device)
+        return graph
 
     def _moments(self) -> list[Tensor]:
         """The optimiser's tensors, in a fixed order."""

@@ -1,19 +1,51 @@
-"""Which device to train on."""
+"""Which device to train on, or to run a trained model on."""
+
+from collections.abc import Callable
 
 import torch
 
 from nplm.config import RunConfig
+from nplm.corpus.dataset import Dataset
 from nplm.errors import DeviceError
+from nplm.training.batches import is_dense
+from nplm.training.captured import draws_on_device
+from nplm.training.mixture import MAX_TABLE_BYTES, NGramTable
+from nplm.training.torchmodel import LanguageModel
 
+FIRST_CUDA = "cuda:0"
 # Multiply-adds below which starting CUDA takes longer than the CPU takes to train (a few seconds).
 WORTH_A_GPU = 5e10
+SPARE_BYTES = 1 << 30  # of a device's memory, for weights, their gradients and a batch
 
 
-def choose(device: str, config: RunConfig | None = None) -> str:
+def for_training(device: str, config: RunConfig, dataset: Dataset) -> str:
+    """The torch device to train on: "auto" is CUDA where that gains time and the tables fit.
+
+    Raises:
+        DeviceError: the device is unknown or not there.
+    """
+
+    def gains() -> bool:
+        enough = work(config, len(dataset.vocab)) >= WORTH_A_GPU
+        return enough and fits(config, dataset, FIRST_CUDA)
+
+    return choose(device, gains)
+
+
+def for_generating(device: str, module: LanguageModel) -> str:
+    """The torch device to run `module` on: "auto" is CUDA where there is a network to compute.
+
+    Raises:
+        DeviceError: the device is unknown or not there.
+    """
+    return choose(device, lambda: not isinstance(module, NGramTable))
+
+
+def choose(device: str, gains: Callable[[], bool] = lambda: True) -> str:
     """A torch device for "auto", "cpu", "cuda" or "cuda:N".
 
     Args:
-        config: with "auto", CUDA is taken only for a run that is large enough to gain.
+        gains: with "auto", asked where there is CUDA: whether to take it.
 
     Raises:
         DeviceError: the device is unknown or not there.
@@ -22,7 +54,7 @@ def choose(device: str, config: RunConfig | None = None) -> str:
     if device == "cpu":
         return "cpu"
     if device == "auto":
-        return "cuda:0" if count and config and work(config) >= WORTH_A_GPU else "cpu"
+        return FIRST_CUDA if count and gains() else "cpu"
     kind, _, number = device.partition(":")
     if kind != "cuda" or not (number.isdecimal() or device == "cuda"):
         raise DeviceError(f"there is no device {device!r}", "choose auto, cpu, cuda or cuda:N")
@@ -35,11 +67,28 @@ def choose(device: str, config: RunConfig | None = None) -> str:
     return f"cuda:{number or 0}"
 
 
-def work(config: RunConfig) -> float:
+def work(config: RunConfig, vocab_size: int) -> float:
     """Multiply-adds of a run's forward passes, about; 0 for what only the CPU does."""
     model, train = config.model, config.train
-    if train.draw != "contexts" or train.batch_size == "full":
+    if not draws_on_device(train):
         return 0.0
     first = model.block_size * model.embedding_size * model.hidden_size
-    above = (model.layers - 1) * model.hidden_size**2
+    above = (model.layers - 1) * model.hidden_size**2 + model.hidden_size * vocab_size
     return float(config.steps) * config.mixture.networks * int(train.batch_size) * (first + above)
+
+
+def fits(config: RunConfig, dataset: Dataset, device: str) -> bool:
+    """Whether a CUDA device can be used, and takes what a run of networks keeps there."""
+    vocab_size, block_size = len(dataset.vocab), config.model.block_size
+    contexts = dataset.symbols("train")  # no more than that: counting them may not be needed
+    if not is_dense(contexts, vocab_size):
+        contexts = len(dataset.table("train", block_size))
+    if not is_dense(contexts, vocab_size):
+        return False
+    row = 4 * vocab_size + 8 * (block_size + 1)  # distribution, context, cumulative count
+    tables = contexts * row + (MAX_TABLE_BYTES if config.mixture.ngram else 0)
+    try:
+        free, _ = torch.cuda.mem_get_info(device)
+    except RuntimeError:  # its driver, or whoever else uses it, does not let us
+        return False
+    return tables + SPARE_BYTES <= free
