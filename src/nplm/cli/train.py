@@ -121,7 +121,7 @@ def _show(events: Iterable["RunEvent"], steps: int) -> "Started":
     columns = (
         TextColumn("step {task.completed:,.0f}/{task.total:,.0f}"),
         BarColumn(),
-        TextColumn("loss {task.fields[loss]:.3f}  val {task.fields[val]}"),
+        TextColumn("loss {task.fields[loss]}  val {task.fields[val]}"),
         TextColumn("{task.fields[speed]:,.0f} steps/s"),
         TimeRemainingColumn(),
     )
@@ -130,7 +130,7 @@ def _show(events: Iterable["RunEvent"], steps: int) -> "Started":
     with Progress(
         *columns, console=console, disable=not console.is_terminal or not steps
     ) as progress:
-        task = progress.add_task("", total=steps, loss=smooth, val="-", speed=0.0)
+        task = progress.add_task("", total=steps, loss="-", val="-", speed=0.0)
         for event in events:
             if isinstance(event, Started):
                 started = event
@@ -142,7 +142,7 @@ def _show(events: Iterable["RunEvent"], steps: int) -> "Started":
                 if event.step >= shown + SHOW_EVERY:
                     shown = event.step
                     speed = progress.tasks[0].speed or 0.0
-                    progress.update(task, completed=event.step, loss=smooth, speed=speed)
+                    progress.update(task, completed=event.step, loss=f"{smooth:.3f}", speed=speed)
             elif isinstance(event, Evaluated) and event.val_nats_per_symbol is not None:
                 progress.update(task, completed=event.step, val=f"{event.val_nats_per_symbol:.4f}")
     assert started is not None

@@ -1,0 +1,37 @@
+"""The progress bar of `nplm train`, on a terminal that is a string."""
+
+import io
+import re
+from collections.abc import Iterator
+
+import pytest
+from rich.console import Console
+
+pytestmark = pytest.mark.training
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    from nplm.cli import train
+
+    written = io.StringIO()
+    console = Console(file=written, force_terminal=True, width=120, highlight=False)
+    monkeypatch.setattr(train, "stderr", lambda: console)
+    return written
+
+
+@pytest.mark.parametrize("first", [0, 40])
+def test_there_is_no_loss_before_there_is_one(terminal: io.StringIO, first: int) -> None:
+    from nplm.cli.train import SHOW_EVERY, _show
+    from nplm.training.loop import Stepped
+    from nplm.training.run import RunEvent, Started
+
+    def events() -> Iterator[RunEvent]:
+        yield Started(first, 100, 10, 1.0, "cpu", 0, 0)
+        yield Stepped(first + SHOW_EVERY, [2.5] * SHOW_EVERY)
+
+    _show(events(), first + SHOW_EVERY)
+    bars = re.findall(r"loss (\S+)", terminal.getvalue())
+    assert bars[0] == "-"
+    assert bars[-1] == "2.500"
+    assert set(bars) == {"-", "2.500"}
