@@ -4,9 +4,12 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 RUNTIME_BIN := $(CURDIR)/.venv-runtime/bin
 DEMO := $(CURDIR)/demo
+# What `make gpu` runs in: .venv, or where a torch that sees the GPU is there already, its python
+# (make gpu PYTHON_GPU=python3). That one needs the packages of the extra `train` and the group `test`.
+PYTHON_GPU ?= $(BIN)/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint types unit test-runtime bench clean
+.PHONY: demo test lint types unit test-runtime bench gpu clean
 
 demo: $(VENV)/installed ## the five commands, in a new folder
 	rm -rf $(DEMO) && mkdir -p $(DEMO)/data && cp data/names.txt $(DEMO)/data/
@@ -48,6 +51,9 @@ bench: $(VENV)/installed ## ours against the alternatives, in one run
 	$(BIN)/python benchmarks/lists.py
 	$(BIN)/python benchmarks/tables.py
 	$(BIN)/python benchmarks/generation.py --deep
+
+gpu: $(if $(filter $(BIN)/python,$(PYTHON_GPU)),$(VENV)/installed) ## GPU tests and rates; one line where there is no GPU
+	PYTHONPATH=$(CURDIR)/src $(PYTHON_GPU) benchmarks/gpu.py
 
 clean:
 	rm -rf $(VENV) .venv-runtime demo
