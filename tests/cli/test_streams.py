@@ -99,7 +99,7 @@ def test_without_the_training_extra(home: Path, command: str) -> None:
         "dataset info data/names",
         "dataset info data/names --json",
         f"eval {MODEL}",
-        f"eval {MODEL} --json --split val --split test",
+        f"eval {MODEL} --json --split train --split val",
         f"generate {MODEL}",
         f"generate {MODEL} -n 20000",
         f"generate {MODEL} -n 20000 --format jsonl",

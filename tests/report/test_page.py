@@ -224,7 +224,7 @@ def test_strings_of_val_that_stand_in_train(hostile: Page) -> None:
 def findings_before_training(data: Dataset, config: RunConfig, folder: Path) -> list[str]:
     """What the page says of a run that has only just begun."""
     folder.mkdir()
-    write_facts(folder, new_facts(config, data, folder, folder, "cpu"))
+    write_facts(folder, new_facts(config, data, folder, folder, "cpu", 1))
     return describe(folder, data, []).findings
 
 

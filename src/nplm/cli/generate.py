@@ -171,9 +171,9 @@ def open_model(path: Path | None, runtime: str, device: str) -> tuple["StepModel
         raise UsageError(f"--runtime is {runtime!r}", "choose onnx or torch")
     with training_extra("--runtime torch"):
         from nplm.training.checkpoint import load_run
-        from nplm.training.device import choose
+        from nplm.training.device import for_generating
     run = load_run(latest.run_folder(path))
-    chosen = choose(device)
+    chosen = for_generating(device, run.module)
     if device == "auto":
         note(f"on {chosen}")
     return run.on(chosen), run.card
