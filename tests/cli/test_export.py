@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nplm.corpus.dataset import Dataset
 from nplm.runtime.session import open_model
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def test_it_writes_a_model_that_says_what_it_is(nplm: "Nplm", trained: Path) -> 
     assert proof.startswith(f"{MODEL}: ")
     assert "1,000 strings equal" in proof
     known = len(open_model(trained / MODEL).card.novelty.hashes)
-    assert f"{known:,} training strings by a filter of {4 * known:,} bytes" in novelty
+    assert f"the {known:,} strings of its list by a filter of {4 * known:,} bytes" in novelty
     assert following == "next: nplm generate"
     content = (trained / MODEL).read_bytes()
     facts = json.loads((trained / f"{MODEL}.json").read_bytes())
@@ -101,3 +102,16 @@ def test_the_filter_can_be_left_out(nplm: "Nplm", trained: Path) -> None:
     assert "filter" not in done.err
     assert open_model(trained / "bare.onnx").card.novelty is None
     nplm.refuses(7, "generate", "bare.onnx", "--novel", says=("without the filter",))
+
+
+def test_novel_strings_are_of_no_split(nplm: "Nplm", trained: Path, small: Dataset) -> None:
+    """Names of val and test too are no news; a file of 0.1.0 says that it does not know them."""
+    nplm.ok("export", "onnx", "--force")
+    metadata = json.loads((trained / f"{MODEL}.json").read_text(encoding="utf-8"))
+    assert metadata["novelty_filter"]["splits"] == ["train", "val", "test"]
+    held_out = {name for split in ("val", "test") for name in small.lines(split).split()}
+    options = ("generate", "--indices", "20000", "--max-length", "5")
+    assert held_out & set(nplm.ok(*options).lines)
+    novel = nplm.ok(*options, "--novel")
+    assert not held_out & set(novel.lines)
+    assert "train split" not in novel.err

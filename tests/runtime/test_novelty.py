@@ -1,5 +1,6 @@
 """The filter of training strings, and --novel and --unique over it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -95,3 +96,10 @@ def test_novel_needs_the_filter(model: OnnxModel) -> None:
     with pytest.raises(ConstraintError, match="exported without the filter"):
         list(generate(model, card, SamplingConfig(), StreamConfig(novel=True)))
     assert next(generate(model, card, SamplingConfig())).seen is None
+
+
+def test_a_file_that_does_not_say_knows_train_alone(model: OnnxModel) -> None:
+    """Files of 0.1.0, of which tiny.onnx is one."""
+    assert model.card.novelty_splits == ["train"]
+    described = {"novelty_filter": {"splits": ["train", "val", "test"]}}
+    assert replace(model.card, extra=described).novelty_splits == ["train", "val", "test"]

@@ -30,7 +30,7 @@ def onnx(
     ] = None,
     novelty: Annotated[
         bool,
-        typer.Option(help="Carry a filter of the training strings, 4 bytes each, for --novel."),
+        typer.Option(help="Carry a filter of the list's strings, 4 bytes each, for --novel."),
     ] = True,
     force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
 ) -> None:
@@ -56,7 +56,7 @@ def onnx(
     )
     if proof.novelty:
         note(
-            f"it knows its {len(proof.novelty.hashes):,} training strings by a filter of "
+            f"it knows the {len(proof.novelty.hashes):,} strings of its list by a filter of "
             f"{4 * len(proof.novelty.hashes):,} bytes (takes another string for one with "
             f"probability {proof.novelty.false_positive_rate:.0e}; --no-novelty leaves it out)"
         )

@@ -24,6 +24,7 @@ from nplm.vocab import BOUNDARY
 
 BATCH = 1 << 16
 FIRST_BATCH = 1 << 8
+WALK_SYMBOLS = 1 << 26  # strings times the greatest length, so that lines of a million fit too
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ def _chosen(
         if not rows or first - last_found >= stream.patience:
             raise _too_few(found, stream, first - stream.start, too_long)
         with automata.borrow(sampling, logs=nats) as automaton:
-            rows = min(rows, automaton.most)
+            rows = min(rows, automaton.most, max(1, WALK_SYMBOLS // sampling.max_length))
             strings = walk(automaton, sampling, prefix, stream.seed, first, rows)
         part = chooser.choose(GeneratedBatch(chooser.codec, *strings, drawn=rows))
         if stream.indices is None and len(part.indices) > stream.count - found:
