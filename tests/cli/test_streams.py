@@ -1,5 +1,6 @@
 """What holds for every command: streams, signals, colours, missing parts, and the whole tour."""
 
+import json
 import os
 import re
 import shlex
@@ -10,15 +11,28 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import typer
+
+from nplm.cli.main import app
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Nplm
 
 COMMAND = [sys.executable, "-c", "from nplm.cli.main import main; main()"]
 MODEL = "exports/names.onnx"
+
+
+def paths(command: Any, above: str = "") -> Iterator[str]:
+    """The words that lead to a command, and those to each command below it."""
+    yield above
+    for name, below in getattr(command, "commands", {}).items():
+        yield from paths(below, f"{above} {name}".strip())
+
+
+COMMANDS = list(paths(typer.main.get_command(app)))
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])[;m]")
 
 
@@ -37,18 +51,17 @@ def test_the_five_commands_run_in_order(nplm: "Nplm", names_file: Path) -> None:
 
 
 @pytest.mark.parametrize("help_option", ["--help", "-h"])
-@pytest.mark.parametrize(
-    "command",
-    [
-        *("", "dataset", "dataset build", "dataset info", "train", "eval"),
-        *("export", "export onnx", "generate", "doctor", "sweep", "report"),
-        *("plot", "plot loss", "plot embedding", "plot sweep"),
-    ],
-)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help(nplm: "Nplm", command: str, help_option: str) -> None:
     done = nplm.ok(*command.split(), help_option)
-    assert b"Usage: " in done.out
+    usage = " ".join(["nplm", *command.split(), "[OPTIONS]"])
+    assert usage in " ".join(done.out.decode().split())
     assert done.err == ""
+
+
+def test_help_is_asked_of_every_command() -> None:
+    assert {"", "dataset build", "plot sweep", "suggest"} < set(COMMANDS)
+    assert len(COMMANDS) == len(set(COMMANDS)) == 18
 
 
 def test_version(nplm: "Nplm") -> None:
@@ -131,14 +144,26 @@ def test_a_reader_that_takes_one_line(home: Path) -> None:
 
 @pytest.mark.usefixtures("home")
 @pytest.mark.parametrize(
-    "command", ["dataset info", f"eval {MODEL}", "doctor", "generate --top-k 0"]
+    ("command", "code", "coloured"),
+    [
+        ("--help", 0, True),
+        ("train --help", 0, True),
+        ("dataset info", 0, False),
+        (f"eval {MODEL}", 0, False),
+        ("doctor", 0, False),
+        ("generate --top-k 0", 2, False),
+    ],
 )
 def test_no_colour_where_it_is_not_wanted(
-    nplm: "Nplm", monkeypatch: pytest.MonkeyPatch, command: str
+    nplm: "Nplm", monkeypatch: pytest.MonkeyPatch, command: str, code: int, coloured: bool
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    done = nplm(*command.split())
+    assert done.code == code
+    assert bool(COLOUR.search(done.out.decode() + done.err)) == coloured
     monkeypatch.setenv("NO_COLOR", "1")
     done = nplm(*command.split())
+    assert done.code == code
     assert not COLOUR.search(done.out.decode() + done.err)
 
 
@@ -153,8 +178,9 @@ def test_nothing_but_text_where_there_is_no_terminal(nplm: "Nplm") -> None:
 @pytest.mark.training
 @pytest.mark.usefixtures("one_thread", "home")
 def test_progress_only_on_a_terminal_and_without_colour_if_asked(
-    nplm: "Nplm", monkeypatch: pytest.MonkeyPatch
+    nplm: "Nplm", home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """And it moves: the last bar is of all steps, with a loss and the last val."""
     command = ("train", *nplm.tiny, "--force")
     quiet = nplm.ok(*command).err
     assert "steps/s" not in quiet
@@ -165,7 +191,13 @@ def test_progress_only_on_a_terminal_and_without_colour_if_asked(
     assert COLOUR.search(shown)
     monkeypatch.setenv("NO_COLOR", "1")
     plain = nplm.ok(*command)
-    assert "steps/s" in plain.err
+    bar = r"step (\d+)/60 +\S* +loss (\S+)  val (\S+) [\d,]+ steps/s"
+    first, *_, last = re.findall(bar, plain.err)
+    assert first == ("0", "nan", "-")
+    logged = (home / "checkpoints" / "names" / "metrics.jsonl").read_bytes()
+    val = json.loads(logged.split(b"\n")[2])["val_nats_per_symbol"]
+    assert (last[0], last[2]) == ("60", f"{val:.4f}")
+    assert 2 < float(last[1]) < 3.5
     assert not COLOUR.search(plain.err)
     assert plain.out == b""
 
@@ -185,6 +217,7 @@ def test_data_in_an_encoding_that_lacks_its_symbols(home: Path) -> None:
             check=False,
         )
         assert done.returncode == 0, done.stderr.decode()
+        assert ("\u65e5" in done.stdout.decode("utf-8")) == (command is not build)
 
 
 @contextmanager

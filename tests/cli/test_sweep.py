@@ -48,6 +48,15 @@ def tables(folder: Path) -> dict[str, Any]:
     return {part: kept[part] for part in ("preset", "model", "train", "mixture")}
 
 
+def assert_same_weights(one: Path, two: Path) -> None:
+    """Their files differ in the hash of the settings, which name the run."""
+    from nplm.training.checkpoint import load_run
+
+    a, b = (load_run(folder).module.state_dict() for folder in (one, two))
+    assert a.keys() == b.keys()
+    assert [name for name in a if not a[name].equal(b[name])] == []
+
+
 def times(folder: Path) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
@@ -79,9 +88,9 @@ def test_a_grid_is_ranked(nplm: "Nplm", home: Path) -> None:
     nplm.ok(*words, "--out", "winner", "--device", "cpu")
     chosen = home / OUT / "trials" / "learning_rate=0.3"
     assert tables(home / "winner") == tables(chosen)
-    for name in ("batch_loss.f32", "model.safetensors"):
-        one, two = ((folder / name).read_bytes() for folder in (home / "winner", chosen))
-        assert name == "model.safetensors" or one == two
+    one, two = ((folder / "batch_loss.f32").read_bytes() for folder in (home / "winner", chosen))
+    assert one == two
+    assert_same_weights(home / "winner", chosen)
     assert nplm.ok("plot", "sweep", "--out", "again.png").err.startswith(f"using {OUT}\n")
     assert (home / "again.png").read_bytes() == (home / OUT / "sweep.png").read_bytes()
 
@@ -252,7 +261,10 @@ class TestSerial:
     def test_words_and_the_diverged(self, nplm: "Nplm") -> None:
         rate = ("--learning-rate", "1e38", "--schedule", "constant")
         options = ("--grid", "optimizer=sgd", "--grid", "layer-norm=true,false")
-        nplm.ok("sweep", *SMALL[:-2], "--steps", "20", *rate, *options)
+        done = nplm.ok("sweep", *SMALL[:-2], "--steps", "20", *rate, *options)
+        assert sorted(row[:3] for row in rows(done.out)) == [
+            *(["sgd", "False", "diverged"], ["sgd", "True", "diverged"]),
+        ]
 
     def test_two_settings_out_and_force(self, nplm: "Nplm", home: Path) -> None:
         grid = ("--grid", "seed=1,2", "--grid", "batch-size=8,full", "--out", "s w")
@@ -270,6 +282,7 @@ class TestSerial:
         before = times(home / "s w" / "trials")
         nplm.ok("sweep", *fixed, *grid, "--layers", "2", "--force")
         assert not set(before.values()) & set(times(home / "s w" / "trials").values())
+        assert [line["config"]["model"]["layers"] for line in records(home / "s w")] == [2] * 4
 
     def test_the_fixed_part_is_flags_over_file_over_preset(self, nplm: "Nplm", home: Path) -> None:
         (home / "mine.toml").write_text("hidden_size = 12\nseed = 7\nlayers = 1\n", "utf-8")
@@ -285,11 +298,17 @@ class TestSerial:
         )
         assert shlex.split(picked.lines[0])[:3] == ["nplm", "train", "data/it's $mine"]
 
-    def test_another_grid_of_the_same_folder_can_be_drawn(self, nplm: "Nplm") -> None:
+    def test_another_grid_leaves_the_folder_as_it_was(self, nplm: "Nplm", home: Path) -> None:
         nplm.ok("sweep", *FIXED, "--grid", "seed=1")
+        before = (home / OUT / "sweep.jsonl").read_bytes()
+        says = ("using data/names", "other settings", "--out", "--force")
         done = nplm("sweep", *FIXED, "--grid", "learning-rate=0.1")
-        assert done.code in {0, 3}
+        assert (done.code, done.out) == (3, b"")
+        assert all(part in done.err for part in says)
+        assert (home / OUT / "sweep.jsonl").read_bytes() == before
+        assert [path.name for path in (home / OUT / "trials").iterdir()] == ["seed=1"]
         nplm.ok("plot", "sweep", "--out", "a.png")
+        assert (home / "a.png").read_bytes() == (home / OUT / "sweep.png").read_bytes()
 
     def test_force_deletes_nothing_before_it_can_begin(self, nplm: "Nplm", home: Path) -> None:
         grid = ("--grid", "seed=1", "--out", OUT, "--force")
@@ -299,6 +318,9 @@ class TestSerial:
 
     def test_nothing_but_the_table_on_stdout(self, nplm: "Nplm") -> None:
         done = nplm.ok("sweep", *FIXED, "--grid", "seed=1")
+        top, *_, caption = done.lines
+        assert (top[0], caption.split()[-1]) == ("\u250f", "steps")
+        assert len(rows(done.out)) == 1
         assert not re.search(r"\x1b", done.out.decode() + done.err)
         assert done.err.splitlines() == [
             "using data/names",

@@ -28,14 +28,30 @@ from nplm.training.checkpoint import (
     metrics,
 )
 from nplm.training.facts import CONFIG, VOCAB, read_facts
+from nplm.training.loop import Stepped
 
 
 def train(folder: Path, config: RunConfig, small: Dataset, **options: object) -> list[object]:
     return list(run.train(folder, config, small, folder.parent / "data", **options))
 
 
+def inside(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_run(folder).module.state_dict()
+
+
+def assert_same_weights(a: Path, b: Path) -> None:
+    one, two = weights(a), weights(b)
+    assert one.keys() == two.keys()
+    assert [name for name in one if not torch.equal(one[name], two[name])] == []
+
+
+def steps_of(events: list[object]) -> list[int]:
+    """The step a run starts after, then every one that it takes: none twice, none again."""
+    return [event.step for event in events if isinstance(event, run.Started | Stepped)]
 
 
 def stop_after(calls: int):
@@ -45,7 +61,8 @@ def stop_after(calls: int):
 
 
 def test_a_finished_run_is_complete(run_folder: Path, tiny_config: RunConfig) -> None:
-    assert {p.name for p in run_folder.iterdir()} >= {CONFIG, VOCAB, BEST, LAST, METRICS, LOSSES}
+    names = {path.name for path in run_folder.iterdir()} - {".lock"}
+    assert names == {CONFIG, VOCAB, BEST, LAST, METRICS, LOSSES}
     assert read_facts(run_folder).config == tiny_config
     assert is_finished(run_folder)
     assert [e.step for e in metrics(run_folder)] == [20, 40, 60]
@@ -58,9 +75,8 @@ def test_resume_equals_the_uninterrupted_run(
     folder = tmp_path / "run"
     train(folder, tiny_config, small, stop=stop_after(30))
     assert not is_finished(folder)
-    train(folder, tiny_config, small, resume=True)
-    one, two = weights(run_folder), weights(folder)
-    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert steps_of(train(folder, tiny_config, small, resume=True)) == [30, *range(31, 61)]
+    assert_same_weights(run_folder, folder)
     assert (folder / LOSSES).read_bytes() == (run_folder / LOSSES).read_bytes()
     assert [e.step for e in metrics(folder)] == [20, 40, 60]
 
@@ -74,7 +90,7 @@ def test_logs_that_ran_ahead_are_cut_back(
         file.write(b"\0" * 22)
     with (folder / METRICS).open("ab") as file:
         file.write((run_folder / METRICS).read_bytes().splitlines(keepends=True)[-1] + b'{"st')
-    train(folder, tiny_config, small, resume=True)
+    assert steps_of(train(folder, tiny_config, small, resume=True))[0] == 30
     assert (folder / LOSSES).read_bytes() == (run_folder / LOSSES).read_bytes()
     assert [e.step for e in metrics(folder)] == [20, 40, 60]
 
@@ -141,7 +157,7 @@ def test_a_full_disk_leaves_the_old_checkpoint(
 ) -> None:
     folder = tmp_path / "run"
     train(folder, tiny_config, small, stop=stop_after(30))
-    before = (folder / LAST).read_bytes()
+    before, names = (folder / LAST).read_bytes(), inside(folder)
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
@@ -151,10 +167,9 @@ def test_a_full_disk_leaves_the_old_checkpoint(
         train(folder, tiny_config, small, resume=True)
     monkeypatch.undo()
     assert (folder / LAST).read_bytes() == before
-    assert not list(folder.glob("*.tmp")) + list(folder.glob(".*.tmp"))
-    train(folder, tiny_config, small, resume=True)
-    one, two = weights(run_folder), weights(folder)
-    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert inside(folder) == names
+    assert steps_of(train(folder, tiny_config, small, resume=True))[0] == 30
+    assert_same_weights(run_folder, folder)
 
 
 def test_divergence_keeps_the_best(tiny_config: RunConfig, small: Dataset, tmp_path: Path) -> None:
@@ -179,18 +194,19 @@ def test_every_save_can_be_gone_on_from(
     """Also one right at a step that is evaluated: nothing is lost or done twice."""
     monkeypatch.setattr(run, "SAVE_SECONDS", 0.0)
     folder = tmp_path / "run"
-    copies = []
+    copies: dict[Path, int] = {}
     for event in run.train(folder, tiny_config, small, tmp_path / "data"):
         if isinstance(event, run.Saved) and event.step % 20 in {0, 1, 19}:
-            copies.append(tmp_path / f"{len(copies)} at {event.step}")
-            shutil.copytree(folder, copies[-1])
-    assert len(copies) >= 6
+            copy = tmp_path / f"{len(copies)} at {event.step}"
+            shutil.copytree(folder, copy)
+            copies[copy] = event.step
+    # The last is saved twice: when its time has come, and at the end.
+    assert list(copies.values()) == [1, 19, 20, 21, 39, 40, 41, 59, 60, 60]
     shown = [(e.step, e.val_nats_per_symbol) for e in metrics(folder)]
-    for copy in copies:
-        train(copy, tiny_config, small, resume=True)
+    for copy, step in copies.items():
+        assert steps_of(train(copy, tiny_config, small, resume=True))[0] == step
         assert [(e.step, e.val_nats_per_symbol) for e in metrics(copy)] == shown
-        one, two = weights(folder), weights(copy)
-        assert all(torch.equal(one[name], two[name]) for name in one)
+        assert_same_weights(folder, copy)
 
 
 @pytest.fixture(scope="module")
@@ -281,14 +297,16 @@ def test_a_resumed_mixture_equals_the_uninterrupted_one(
     mixed_config: RunConfig, mixed_folder: Path, small: Dataset, tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
+    taken: list[int] = []
     for calls in (1, 19, 30):  # also before the first evaluation and right at one
-        train(folder, mixed_config, small, resume=folder.exists(), stop=stop_after(calls))
+        stop = stop_after(calls)
+        events = train(folder, mixed_config, small, resume=folder.exists(), stop=stop)
+        taken += steps_of(events)[1:]
         assert not is_finished(folder)
-    train(folder, mixed_config, small, resume=True)
-    one, two = weights(mixed_folder), weights(folder)
-    assert "log_weights" in one
-    assert one.keys() == two.keys()
-    assert all(torch.equal(one[name], two[name]) for name in one)
+    taken += steps_of(train(folder, mixed_config, small, resume=True))[1:]
+    assert taken == list(range(1, 61))
+    assert "log_weights" in weights(folder)
+    assert_same_weights(mixed_folder, folder)
     assert_same_tables(folder, mixed_folder)
     assert (folder / LOSSES).read_bytes() == (mixed_folder / LOSSES).read_bytes()
     shown = [(e.step, e.val_nats_per_symbol) for e in metrics(mixed_folder)]

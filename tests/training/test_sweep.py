@@ -1,9 +1,12 @@
 """Trials of a grid: planned, run, kept. Without processes: tests/cli/test_sweep.py has some."""
 
 import itertools
+import queue
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +18,7 @@ from nplm.corpus import dataset
 from nplm.errors import DataError, UsageError
 from nplm.presets import override, preset
 from nplm.training import sweep as sweeps
-from nplm.training.checkpoint import LAST, LOSSES, is_finished, metrics
+from nplm.training.checkpoint import LAST, LOSSES, METRICS, is_finished, metrics
 from nplm.training.facts import read_facts
 from nplm.training.sweep import Progress
 from nplm.training.trials import RESULTS, TRIALS, Outcome, Trial, best, plan, results
@@ -64,6 +67,10 @@ def outcomes(events: list[Any]) -> list[Outcome]:
     return [event for event in events if isinstance(event, Outcome)]
 
 
+def times(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
 def stop_in_the_middle(monkeypatch: pytest.MonkeyPatch, asked: int) -> None:
     """Workers are told to stop when they have asked so many times."""
 
@@ -97,7 +104,7 @@ def test_the_plan_is_the_whole_grid(tiny_config: RunConfig, tmp_path: Path) -> N
 @pytest.mark.parametrize("name", HELP)
 def test_any_setting_can_be_swept(name: str, tmp_path: Path) -> None:
     (text,) = [text for text in EVERY_SETTING if text.startswith(name.replace("_", "-") + "=")]
-    base = preset("best" if name == "ngram_weight" else "default")
+    base = preset({"ngram_weight": "best", "draw": "notebook"}.get(name, "default"))
     (trial,) = plan(base, parse_grid([text], {}), tmp_path)
     changed = {
         key: value
@@ -105,8 +112,7 @@ def test_any_setting_can_be_swept(name: str, tmp_path: Path) -> None:
         for key, value in vars(getattr(trial.config, part)).items()
         if value != getattr(getattr(base, part), key)
     }
-    assert changed in ({name: trial.values[name]}, {})  # nothing where it is the preset's own
-    assert name in changed or trial.values[name] == "contexts"
+    assert changed == {name: trial.values[name]}
 
 
 def test_a_folder_is_made_for_however_many_settings(tmp_path: Path) -> None:
@@ -148,8 +154,22 @@ def test_outcomes_are_those_of_single_runs(
     assert is_finished(folder)
     assert read_facts(folder).config == tiny_config
     assert (folder / LOSSES).read_bytes() == (run_folder / LOSSES).read_bytes()
+
+
+def test_every_twenty_steps_of_every_trial_are_told(
+    sweep: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through queues of this process: those between processes may be read too early."""
+    context = SimpleNamespace(Queue=queue.SimpleQueue, Event=threading.Event)
+    here = SimpleNamespace(get_context=lambda _: context)
+    monkeypatch.setattr(sweeps, "multiprocessing", here)
+    events = sweep({"steps": [60, 39, 20]})
     told = [(event.trial.name, event.step) for event in events if isinstance(event, Progress)]
-    assert {name for name, _ in told} <= {"hidden_size=16", "hidden_size=4"}
+    assert told == [
+        *(("steps=60", 20), ("steps=60", 40), ("steps=60", 60)),
+        *(("steps=39", 20), ("steps=20", 20)),
+    ]
+    assert events.index(outcomes(events)[0]) == len(told)
 
 
 def test_trials_that_ended_are_not_repeated(
@@ -185,8 +205,11 @@ def test_a_stopped_trial_goes_on_where_it_was(
     stopped = tmp_path / "sweep" / TRIALS / "steps=60"
     assert (stopped / LAST).exists()
     assert not is_finished(stopped)
+    logged = (stopped / METRICS).read_bytes()
+    assert logged.count(b"\n") == 1
     kept, second = outcomes(sweep({"steps": [20, 60]}))
     assert (kept, second.values) == (first, {"steps": 60})
+    assert (stopped / METRICS).read_bytes().startswith(logged)  # the seconds of the first life, too
     assert (stopped / LOSSES).read_bytes() == (run_folder / LOSSES).read_bytes()
 
 
@@ -316,11 +339,11 @@ def test_a_sweep_over_the_draw_can_be_repeated(
 ) -> None:
     """Drawing positions changes another setting, which must not look like another sweep."""
     first = sweep({"draw": ["contexts", "positions"]})
-    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "sweep" / TRIALS).rglob("*")}
+    before = times(tmp_path / "sweep" / TRIALS)
     again = sweep({"draw": ["contexts", "positions"]})
-    outcomes = [[e for e in events if isinstance(e, Outcome)] for events in (first, again)]
-    assert sorted(map(repr, outcomes[0])) == sorted(map(repr, outcomes[1]))
-    assert files == {path: path.stat().st_mtime_ns for path in files}
+    assert [outcome.values["draw"] for outcome in outcomes(first)] == ["contexts", "positions"]
+    assert outcomes(again) == outcomes(first)
+    assert times(tmp_path / "sweep" / TRIALS) == before
 
 
 def test_force_removes_the_trials_and_nothing_else(
