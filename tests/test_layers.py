@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import nplm
+from nplm.cli.console import TRAIN_EXTRA
 
 SOURCE = Path(nplm.__file__).parent
 GROUND = {"errors", "config", "files", "vocab", "textids", "stepmodel", "presets"}
@@ -21,36 +22,97 @@ ALLOWED = {
     "report": {"ground", "corpus", "runtime", "training", "report"},
     "cli": {"ground", "corpus", "runtime", "training", "report", "cli"},
 }
-HEAVY = {"torch", "onnx", "onnxscript", "matplotlib", "safetensors", "jinja2"}
+HEAVY = TRAIN_EXTRA
+LIGHT = {"ground", "corpus", "runtime"}
+DOOR = "runtime"  # where nplm itself stands: its __init__ opens a model
 
 
-def room(module: str) -> str:
-    first = module.removeprefix("nplm").lstrip(".").partition(".")[0]
-    return "ground" if first in GROUND or not first else first
+def room_of(module: str, top: frozenset[str]) -> str:
+    """The room of `nplm...`; `top` are the names that stand directly below it.
+
+    A name that is in no list is the room of itself, so that no room may reach it.
+    """
+    _, *below = module.split(".")
+    if not below or below[0] not in top:
+        return "ground" if below == ["__version__"] else DOOR  # a name in nplm/__init__.py
+    return "ground" if below[0] in GROUND else below[0]
 
 
-def imports(path: Path) -> set[str]:
-    """Every module imported anywhere in a file, bodies included."""
+def top_of(source: Path) -> frozenset[str]:
+    """Modules and packages directly below a source folder."""
+    modules = {path.stem for path in source.glob("*.py")} - {"__init__"}
+    return frozenset(modules | {path.parent.name for path in source.glob("*/*.py")})
+
+
+def imports(path: Path, source: Path) -> set[str]:
+    """Every module imported anywhere in a file, bodies and relative ones included."""
+    package = ["nplm", *path.parent.relative_to(source).parts]
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            found |= {f"{module}.{alias.name}" for alias in node.names}
+            found |= set() if module == "nplm" else {module}
     return found
 
 
-@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda p: p.stem)
-def test_no_arrow_goes_back_up(path: Path) -> None:
-    relative = path.relative_to(SOURCE)
-    own = "ground" if len(relative.parts) == 1 else relative.parts[0]
-    own = "runtime" if path == SOURCE / "__init__.py" else own  # the door of the Python side
-    reached = {
-        room(module) for module in imports(path) if module.partition(".")[0] == "nplm"
-    } & set(ALLOWED)
-    assert reached <= ALLOWED[own]
-    if own in {"ground", "corpus", "runtime"}:
-        assert not {module.partition(".")[0] for module in imports(path)} & HEAVY
+def arrows_up(source: Path) -> dict[str, set[str]]:
+    """The files of a source folder, each with what it imports and may not."""
+    top, wrong = top_of(source), {}
+    for path in sorted(source.rglob("*.py")):
+        name = ".".join(["nplm", *path.relative_to(source).with_suffix("").parts])
+        own = room_of(name.removesuffix(".__init__"), top)
+        allowed, banned = ALLOWED.get(own, set()), HEAVY if own in LIGHT else set()
+        banned = banned | ({"onnxruntime"} if own in LIGHT - {"runtime"} else set())
+        found = imports(path, source)
+        ours = {module for module in found if module.partition(".")[0] == "nplm"}
+        up = {module for module in ours if room_of(module, top) not in allowed}
+        wrong[name] = up | {m for m in found if m.partition(".")[0] in banned}
+    return {name: modules for name, modules in wrong.items() if modules}
+
+
+def test_no_arrow_goes_back_up() -> None:
+    assert arrows_up(SOURCE) == {}
+
+
+def test_every_room_and_every_module_of_the_ground_is_in_the_list() -> None:
+    assert top_of(SOURCE) == GROUND | set(ALLOWED) - {"ground"}
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "wrong"),
+    [
+        ("vocab.py", "from nplm.corpus import dataset", "nplm.corpus"),
+        ("corpus/info.py", "from nplm import training", "nplm.training"),
+        ("corpus/info.py", "import nplm.attic.old", "nplm.attic.old"),
+        ("corpus/info.py", "from nplm import load", "nplm.load"),
+        ("corpus/info.py", "from ..runtime import model", "nplm.runtime"),
+        ("corpus/info.py", "from .. import cli", "nplm.cli"),
+        ("corpus/info.py", "def f():\n    import torch.nn", "torch.nn"),
+        ("corpus/info.py", "import onnxruntime", "onnxruntime"),
+        ("runtime/model.py", "from nplm.corpus.dataset import load", "nplm.corpus.dataset"),
+        ("training/loop.py", "from nplm.report.page import render", "nplm.report.page"),
+        ("attic/old.py", "from nplm import vocab", "nplm.vocab"),
+        ("new.py", "from nplm.vocab import Vocab", "nplm.vocab"),
+    ],
+)
+def test_an_arrow_that_goes_back_up_is_found(
+    tmp_path: Path, file: str, line: str, wrong: str
+) -> None:
+    """Also one out of or into a room that is in no list."""
+    for name in (*GROUND, *(f"{room}/__init__" for room in [*ALLOWED, "attic"])):
+        path = tmp_path / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("from nplm.errors import NplmError\n" * (name in GROUND), "utf-8")
+    assert arrows_up(tmp_path) == {}
+    (tmp_path / file).write_text(f"from nplm import __version__\n{line}\n", encoding="utf-8")
+    (name, modules), *others = arrows_up(tmp_path).items()
+    assert name == f"nplm.{file.removesuffix('.py').replace('/', '.')}"
+    assert wrong in modules
+    assert not others
 
 
 def modules_after(code: str, cwd: Path) -> set[str]:
