@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,6 +161,19 @@ def trained(home: Path, finished: Path) -> Path:
     """`home` with a finished run in checkpoints/names; the model in exports/ is of another run."""
     shutil.copytree(finished / "checkpoints", home / "checkpoints")
     return home
+
+
+@pytest.fixture
+def same_weights() -> Callable[[Path, Path], bool]:
+    """Of two runs; their files also hold a hash of the settings, in which a run is named."""
+
+    def same(one: Path, two: Path) -> bool:
+        from nplm.training.checkpoint import load_run
+
+        a, b = (load_run(folder).module.state_dict() for folder in (one, two))
+        return a.keys() == b.keys() and all(a[name].equal(b[name]) for name in a)
+
+    return same
 
 
 @pytest.fixture

@@ -204,8 +204,9 @@ def test_force_never_replaces_the_list_itself(nplm: "Nplm") -> None:
     """The default output of a list without a suffix in data/ is that list."""
     (nplm.cwd / "data").mkdir()
     (nplm.cwd / "data" / "words").write_bytes(LETTERS)
-    nplm("dataset", "build", "data/words", "--force")
-    assert (nplm.cwd / "data" / "words").is_file()
+    nplm.refuses(3, "dataset", "build", "data/words", says=("data/words already exists",))
+    says = ("data/words is not a data set", "--out")
+    nplm.refuses(3, "dataset", "build", "data/words", "--force", says=says)
 
 
 @pytest.mark.usefixtures("home")

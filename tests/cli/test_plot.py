@@ -15,17 +15,21 @@ RUN = "checkpoints/names"
 KINDS = ["loss", "embedding"]
 
 
+def assert_picture(path: Path) -> None:
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_picture_beside_the_run(nplm: "Nplm", trained: Path, kind: str) -> None:
     done = nplm.ok("plot", kind)
     assert done.out == b""
     assert done.err.splitlines() == [f"using {RUN}", f"{RUN}/{kind}.png"]
-    assert (trained / RUN / f"{kind}.png").read_bytes().startswith(b"\x89PNG")
+    assert_picture(trained / RUN / f"{kind}.png")
     says = (f"{RUN}/{kind}.png already exists", "--force")
     nplm.refuses(3, "plot", kind, says=says)
     (trained / RUN / f"{kind}.png").write_bytes(b"old")
     nplm.ok("plot", kind, "--force")
-    assert (trained / RUN / f"{kind}.png").read_bytes() != b"old"
+    assert_picture(trained / RUN / f"{kind}.png")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -70,11 +74,13 @@ def test_a_sweep_of_which_nothing_has_ended(nplm: "Nplm", trained: Path) -> None
 def test_a_run_without_evaluations(nplm: "Nplm", trained: Path) -> None:
     (trained / RUN / "metrics.jsonl").unlink()
     nplm.ok("plot", "loss", RUN)
+    assert_picture(trained / RUN / "loss.png")
 
 
 def test_a_run_without_losses(nplm: "Nplm", trained: Path) -> None:
     (trained / RUN / "batch_loss.f32").unlink()
     nplm.ok("plot", "loss", RUN)
+    assert_picture(trained / RUN / "loss.png")
     (trained / RUN / "metrics.jsonl").unlink()
     says = (f"{RUN} has logged no loss", "--resume")
     nplm.refuses(3, "plot", "loss", RUN, "--out", "a.png", says=says)
@@ -86,6 +92,7 @@ def test_a_run_that_was_killed(nplm: "Nplm", trained: Path) -> None:
         with (trained / RUN / name).open("ab") as file:
             file.write(part)
     nplm.ok("plot", "loss", RUN)
+    assert_picture(trained / RUN / "loss.png")
 
 
 @pytest.mark.parametrize("line", [b"\xff\n", b"[]\n", b'{"step": 1}\n'])
@@ -102,13 +109,14 @@ def test_damaged_weights(nplm: "Nplm", trained: Path) -> None:
     nplm.refuses(3, "plot", "embedding", RUN, says=("model.safetensors",))
 
 
-def test_an_n_gram(nplm: "Nplm") -> None:
+def test_an_n_gram(nplm: "Nplm", trained: Path) -> None:
     assert nplm.train("--preset", "ngram", "--out", "run").code == 0
     nplm.ok("plot", "loss", "run")
+    assert_picture(trained / "run" / "loss.png")
     nplm.refuses(3, "plot", "embedding", "run", says=("run is an n-gram", "no embedding"))
 
 
-def test_a_mixture_and_a_list_of_anything(nplm: "Nplm") -> None:
+def test_a_mixture_and_a_list_of_anything(nplm: "Nplm", trained: Path) -> None:
     text = "😀🧿 x\nسلام שלום\n日本語\ne\u0301\u0308\n$x\\y$\n\ta\n<b>\n"
     nplm.ok("dataset", "build", "-", "--split", "1,0,0", "--out", "odd", stdin=text.encode())
     options = ("--preset", "best", "--steps", "10", "--embedding-size", "1")
@@ -116,6 +124,8 @@ def test_a_mixture_and_a_list_of_anything(nplm: "Nplm") -> None:
     for kind in KINDS:
         nplm.ok("plot", kind, "run")
         nplm.ok("plot", kind, "run", "--out", f"{kind}.svg")
+        assert_picture(trained / "run" / f"{kind}.png")
+        ET.fromstring((trained / f"{kind}.svg").read_bytes())
 
 
 def test_which_picture(nplm: "Nplm") -> None:

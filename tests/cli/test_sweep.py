@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ SMALL = (
     *("--batch-size", "32", "--eval-every", "10", "--optimizer", "sgd"),
 )
 FIXED = (*SMALL, "--steps", "20")
+Same = Callable[[Path, Path], bool]
 COMMAND = [sys.executable, "-c", "from nplm.cli.main import main; main()"]
 
 
@@ -48,21 +50,12 @@ def tables(folder: Path) -> dict[str, Any]:
     return {part: kept[part] for part in ("preset", "model", "train", "mixture")}
 
 
-def assert_same_weights(one: Path, two: Path) -> None:
-    """Their files differ in the hash of the settings, which name the run."""
-    from nplm.training.checkpoint import load_run
-
-    a, b = (load_run(folder).module.state_dict() for folder in (one, two))
-    assert a.keys() == b.keys()
-    assert [name for name in a if not a[name].equal(b[name])] == []
-
-
 def times(folder: Path) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.usefixtures("serial")
-def test_a_grid_is_ranked(nplm: "Nplm", home: Path) -> None:
+def test_a_grid_is_ranked(nplm: "Nplm", home: Path, same_weights: Same) -> None:
     """The table, the lines and the picture; again, nothing is repeated; and the winner alone."""
     command = ("sweep", *FIXED, "--grid", "learning-rate=1e38,0.01,0.3")
     done = nplm.ok(*command)
@@ -90,7 +83,7 @@ def test_a_grid_is_ranked(nplm: "Nplm", home: Path) -> None:
     assert tables(home / "winner") == tables(chosen)
     one, two = ((folder / "batch_loss.f32").read_bytes() for folder in (home / "winner", chosen))
     assert one == two
-    assert_same_weights(home / "winner", chosen)
+    assert same_weights(home / "winner", chosen)
     assert nplm.ok("plot", "sweep", "--out", "again.png").err.startswith(f"using {OUT}\n")
     assert (home / "again.png").read_bytes() == (home / OUT / "sweep.png").read_bytes()
 

@@ -15,7 +15,7 @@ from nplm.corpus.dataset import SPLITS, Dataset
 from nplm.corpus.ngram import best_order
 
 Position = tuple[tuple[int, ...], int]
-STRINGS = st.lists(st.text("abcd", min_size=1, max_size=5), min_size=4, max_size=12)
+STRINGS = st.lists(st.text("ab\u2028\x0c", min_size=1, max_size=5), min_size=4, max_size=12)
 
 
 def build(strings: list[str], *split: str) -> Dataset:
@@ -24,7 +24,7 @@ def build(strings: list[str], *split: str) -> Dataset:
 
 def positions(data: Dataset, splits: tuple[str, ...], block_size: int) -> list[Position]:
     found = []
-    for string in "".join(data.lines(split) for split in splits).splitlines():
+    for string in "".join(data.lines(split) for split in splits).split("\n")[:-1]:
         padded = [0] * block_size + data.vocab.encode(string) + [0]
         found += [
             (tuple(padded[k - block_size : k]), padded[k]) for k in range(block_size, len(padded))

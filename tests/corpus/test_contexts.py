@@ -289,7 +289,7 @@ def test_counting_does_not_change_the_stream() -> None:
 
 @pytest.mark.parametrize("block_size", [1, 3, 8])
 def test_names_are_counted_as_a_dictionary_does(small: Dataset, block_size: int) -> None:
-    strings = [small.vocab.encode(s) for s in small.lines("train").splitlines()]
+    strings = [small.vocab.encode(s) for s in small.lines("train").split("\n")[:-1]]
     assert as_dict(small.table("train", block_size)) == naive(strings, block_size)
 
 

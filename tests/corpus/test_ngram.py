@@ -79,7 +79,7 @@ def count(strings: Strings, block_size: int, vocab_size: int = 4) -> ContextTabl
 
 
 def strings_of(data: Dataset, split: str) -> Strings:
-    return [data.vocab.encode(string) for string in data.lines(split).splitlines()]
+    return [data.vocab.encode(string) for string in data.lines(split).split("\n")[:-1]]
 
 
 def drawn(rows: int, width: int, vocab_size: int, seed: int = 0) -> NDArray[np.int64]:

@@ -127,7 +127,7 @@ class TestSweep:
         done, lost = self.outcome(2.0, ngram=True), self.outcome(1.9, "diverged", ngram=False)
         one, *others = axes_of(sweep_figure([done, lost])).patches
         looks = [(bar.get_facecolor(), bar.get_hatch()) for bar in (one, *others)]
-        assert len(looks) == len(set(looks))
+        assert len(looks) == len(set(looks)) == 2
 
     @pytest.mark.parametrize("value", [1, 0, 0.5, "full", True, 2**64 - 1])
     @pytest.mark.parametrize("nats", [2.0, None])

@@ -173,7 +173,7 @@ def test_the_share_seen(page: Page, run_folder: Path, small: Dataset) -> None:
         one.text
         for one in generate(opened.model, opened.card, sampling, StreamConfig(indices=1000))
     ]
-    known = set(small.lines("train").splitlines())
+    known = set(small.lines("train").split("\n")[:-1])
     share = sum(text in known for text in texts) / 1000
     assert f"Of 1,000 generated strings {100 * share:.1f} % stand in its training" in page.text
     shown = [(kind == "bdi.seen", text) for kind, text in page.inside if kind[:4] == "bdi."]
@@ -181,12 +181,27 @@ def test_the_share_seen(page: Page, run_folder: Path, small: Dataset) -> None:
 
 
 def test_the_most_and_the_least_expected(report: Report, run_folder: Path, small: Dataset) -> None:
-    texts = set(small.lines("val").splitlines())
+    texts = set(small.lines("val").split("\n")[:-1])
     nats = sorted((naive_nats(run_folder, small, text), text) for text in texts)
     best, worst = nats[:SCORED], nats[::-1][:SCORED]
     for scored, expected in ((report.best_scored, best), (report.worst_scored, worst)):
         assert [one.text for one in scored] == [text for _, text in expected]
         assert [one.nats_per_symbol for one in scored] == pytest.approx([n for n, _ in expected])
+
+
+def test_strings_with_other_line_ends_are_scored_whole(
+    tiny_config: RunConfig, tmp_path: Path
+) -> None:
+    """What other programs take for a line end is a symbol."""
+    strings = ["an\u2028na", "ma\x85ria", "\x0cnina", "ro\x1csa", "e\x0bva", "i\rda", "lia\u2029"]
+    config = DatasetConfig(("0.5", "0.5", "0"), split_by="line")
+    data = dataset.build(dataset.Source("odd", strings * 4, 0), config)
+    folder = train(tmp_path / "run", override(tiny_config, {"steps": 20}, ""), data)
+    found, val = describe(folder, data, []), set(data.lines("val").split("\n")[:-1])
+    assert val <= set(strings)
+    nats = sorted((naive_nats(folder, data, text), text) for text in val)
+    assert [one.text for one in found.best_scored] == [text for _, text in nats[:SCORED]]
+    assert [one.text for one in found.worst_scored] == [text for _, text in nats[::-1][:SCORED]]
 
 
 def test_the_test_split_is_not_looked_at(run_folder: Path, small: Dataset, page: Page) -> None:
@@ -311,7 +326,7 @@ class TestUnfinished:
 
 
 def test_without_val(tiny_config: RunConfig, small: Dataset, tmp_path: Path) -> None:
-    source = dataset.Source("all", small.lines("train").splitlines(), 0)
+    source = dataset.Source("all", small.lines("train").split("\n")[:-1], 0)
     data = dataset.build(source, DatasetConfig(("1", "0", "0")))
     found = page_of(train(tmp_path / "run", tiny_config, data), data)
     assert "There is no val split" in found.text
