@@ -80,7 +80,8 @@ def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(
 
     assert after_a_save >= 0.8 * KILLS
     assert resumed_from == sorted(resumed_from)  # no save takes a run back
-    assert 0 < resumed_from[-1] < steps
+    assert len(set(resumed_from)) > KILLS // 2  # most lives take it further
+    assert resumed_from[-1] < steps
     one, two = load_run(whole).module.state_dict(), load_run(killed).module.state_dict()
     assert one.keys() == two.keys()
     assert [name for name in one if not torch.equal(one[name], two[name])] == []
