@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import pytest
 
+import skips
 from nplm.config import DatasetConfig, RunConfig
 from nplm.corpus import dataset
 from nplm.corpus.dataset import Dataset
@@ -18,6 +19,10 @@ HAS_TRAINING = importlib.util.find_spec("torch") is not None
 SHARED = Path(os.environ.get("NPLM_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
 ROOMS = {"training", "report"}  # that need torch
 NAMES = Path(__file__).parents[1] / "data" / "names.txt"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(skips, "skips")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
