@@ -9,7 +9,7 @@ DEMO := $(CURDIR)/demo
 PYTHON_GPU ?= $(BIN)/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint types unit test-runtime bench gpu clean
+.PHONY: demo test lint types unit test-runtime docs-check bench gpu clean
 
 demo: $(VENV)/installed ## the five commands, in a new folder
 	rm -rf $(DEMO) && mkdir -p $(DEMO)/data && cp data/names.txt $(DEMO)/data/
@@ -45,6 +45,9 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(RUNTIME_BIN)/python -m pip install --quiet --constraint constraints.txt --upgrade pip
 	$(RUNTIME_BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group test
 	touch $@
+
+docs-check: $(VENV)/installed ## the lesson's commands print the figures that stand there
+	PATH="$(BIN):$$PATH" $(BIN)/python docs/check.py
 
 bench: $(VENV)/installed ## ours against the alternatives, in one run
 	$(BIN)/python benchmarks/training.py

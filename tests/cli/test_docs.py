@@ -1,58 +1,117 @@
-"""Every command line of the README and of the lesson runs, in order, on a small list."""
+"""The README and the lesson: every command line runs, in order, and prints what stands below it.
 
+On a small list and with a few steps; figures, and the strings that a model makes, are masked.
+`make docs-check` compares those too.
+"""
+
+import io
+import json
+import math
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from textwrap import dedent
 
 import pytest
 
-if TYPE_CHECKING:
-    from tests.cli.conftest import Nplm
+from compare import masked
+from nplm.cli.main import main
+from transcript import ROOT, WIDTH, Entry, entries, lines_of
 
-pytestmark = pytest.mark.usefixtures("one_thread", "serial")
-ROOT = Path(__file__).parents[2]
-TRAINS = {"train", "sweep"}
+pytestmark = [pytest.mark.training, pytest.mark.usefixtures("one_thread", "serial")]
+SHORT = {word: ["--steps", "12", "--eval-every", "6"] for word in ("train", "sweep")}
+# What the few steps change in a line that `sweep --pick` prints.
+FEW = re.compile(r" --(steps|eval-every|embedding-size) \S+")
+README, LESSON = ((ROOT / name).read_text("utf-8") for name in ("README.md", "docs/lesson.md"))
 
 
-def lines_of(document: str) -> Iterator[str]:
-    """The commands of a document: those indented by four, and those after a prompt."""
-    text = (ROOT / document).read_text(encoding="utf-8").replace("\\\n", " ")
-    for line in re.findall(r"^(?:    |\$ )(.+)$", text, re.MULTILINE):
-        if any(word == "nplm" for word in line.split("|")[-1].split()[:1]) or "data/" in line:
-            yield line
+def indented(text: str) -> Iterator[str]:
+    """Blocks that are indented by four."""
+    for block in re.findall(r"(?:^    .*\n)+", text, re.MULTILINE):
+        yield dedent(block)
+
+
+def is_python(block: str) -> bool:
+    return block.startswith(("import ", "from "))
 
 
 @pytest.fixture
-def folder(tmp_path: Path, names_file: Path) -> None:
+def folder(tmp_path: Path, names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small list that begins as the built-in one does, and a copy of it, as the README says."""
+    first = (ROOT / "data" / "names.txt").read_text(encoding="utf-8").split()[:5]
+    content = "".join(f"{name}\n" for name in first + names)
     (tmp_path / "data").mkdir()
-    for name in ("data/names.txt", "towns.txt"):  # a copy, as the README says
-        (tmp_path / name).write_bytes(names_file.read_bytes())
+    for name in ("data/names.txt", "towns.txt"):
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", WIDTH)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
 
 
-def run(nplm: "Nplm", line: str) -> None:
-    """One line; training is cut to a few steps, the last option given being the one that counts."""
-    *before, last = line.split("|")
-    stdin = b""
-    if before:
-        stdin = subprocess.run(
-            ["bash", "-c", "|".join(before)], cwd=nplm.cwd, capture_output=True, check=True
-        ).stdout
+def run(line: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A command line with few steps (the last option given counts): what both streams show."""
+    before, _, last = line.replace("\\\n", " ").rpartition("|")
+    shell = subprocess.run(["bash", "-c", before], capture_output=True, check=True)
     words = shlex.split(last, comments=True)
     if words[0] != "nplm":
-        subprocess.run(words, cwd=nplm.cwd, check=True, capture_output=True)
-        return
-    short = ["--steps", "12", "--eval-every", "6"] if words[1] in TRAINS else []
-    done = nplm(*words[1:], *short, stdin=stdin)
-    assert done.code == 0, f"{line}: {done.err}"
+        return lines_of(subprocess.run(words, capture_output=True, check=True).stdout)
+    shown = io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "argv", [*words, *SHORT.get(words[1], [])])
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(shell.stdout)))
+        patch.setattr(sys, "stdout", shown)
+        patch.setattr(sys, "stderr", shown)
+        with pytest.raises(SystemExit) as done:
+            main()
+    output = shown.buffer.getvalue()  # type: ignore[attr-defined]
+    assert done.value.code == 0, f"{line}: {output.decode()}"
+    return lines_of(output)
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/lesson.md"])
+def words_of(entry: Entry, lines: list[str]) -> list[str]:
+    return [FEW.sub("", line) for line in masked(entry.command, lines)]
+
+
 @pytest.mark.usefixtures("folder")
-def test_every_command_runs(nplm: "Nplm", document: str) -> None:
-    lines = list(lines_of(document))
-    assert len(lines) > 20
-    for line in lines:
-        run(nplm, line)
+def test_the_lesson_prints_what_stands_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = list(entries(LESSON))
+    assert len(shown) > 25
+    assert sum(bool(entry.printed) for entry in shown) > 25
+    for entry in shown:
+        now = run(entry.command, monkeypatch)
+        assert words_of(entry, now) == words_of(entry, entry.printed), entry.command
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_readme_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its command lines, and its Python without torch, which scores what it has sampled."""
+    blocks = [block for block in indented(README) if not block.startswith(("make ", "pip "))]
+    assert len(blocks) > 7
+    for block in blocks:
+        if is_python(block):
+            strings, nats = printed_by(block, "strings", "nats")
+            assert len(strings) == len(nats) == 5
+            assert all(string.startswith("sa") for string in strings)
+            assert all(0 < each < math.inf for each in nats)
+            continue
+        for line in block.splitlines():
+            run(line, monkeypatch)
+    assert sum(map(is_python, blocks)) == 1
+
+
+def printed_by(block: str, *names: str) -> list[list[object]]:
+    """The values of names after lines of Python, in a process that has no torch."""
+    code = "import json, sys; sys.modules['torch'] = None\n"
+    code += f"{block}\nprint(json.dumps([{', '.join(names)}]))"
+    command = [sys.executable, "-W", "error", "-c", code]
+    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+
+
+def test_no_output_in_the_readme_goes_unread() -> None:
+    """It has none today; what it will have must stand in a block that is compared."""
+    assert "$ " not in README
+    assert "```" not in README
