@@ -7,7 +7,6 @@ They run in order in a new folder that has data/names.txt; pictures that they dr
 """
 
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +28,7 @@ def new_folder() -> Iterator[Path]:
 
 
 def announced(command: str, folder: Path) -> list[str]:
-    print("$", command, file=sys.stderr)
+    print("$", command, flush=True)
     return run(command, folder)
 
 
