@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 
 NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?")
+NOTE = re.compile(r"next: |using |[\d,]+ left out: ")  # among the strings of a model
 SHARES = {"loss": 0.02, "bits": 0.02, "perplexity": 0.05, "bytes": 0.05}  # of the larger figure
 ABSOLUTE = {"counted": 0.00011, "probability": 0.03}
 GUESSING = math.log(27)
@@ -86,7 +87,7 @@ def parsed(command: str, lines: list[str]) -> list[Line]:
     verb = words[0] if program == "nplm" else ""
     found, heads, making = [], [""], verb == "generate"
     for line in joined(lines):
-        making = making and not line.startswith(("next: ", "using "))
+        making = making and not NOTE.match(line)
         cells = [cell.strip() for cell in re.split("[┃│]", line)]
         heads = cells if line.startswith("┃") else heads
         if making:

@@ -206,6 +206,8 @@ def test_most_strings_of_a_model_begin_as_they_did() -> None:
     ]
     assert differences("nplm generate m", NAMES, [NAMES[1], *NAMES[:3]]) == []  # one moves up
     assert masked("nplm generate m", NAMES) == masked("nplm generate m", begins)
+    noted = ["using m", NAMES[0], "1,000 left out: longer than 3 symbols"]
+    assert masked("nplm generate m", noted)[1:] == ["~", "# left out: longer than # symbols"]
 
 
 def test_suggestions_are_strings_of_a_model_beside_probabilities() -> None:
