@@ -193,7 +193,7 @@ def test_progress_only_on_a_terminal_and_without_colour_if_asked(
     plain = nplm.ok(*command)
     bar = r"step (\d+)/60 +\S* +loss (\S+)  val (\S+) [\d,]+ steps/s"
     first, *_, last = re.findall(bar, plain.err)
-    assert first == ("0", "nan", "-")
+    assert first == ("0", "-", "-")
     logged = (home / "checkpoints" / "names" / "metrics.jsonl").read_bytes()
     val = json.loads(logged.split(b"\n")[2])["val_nats_per_symbol"]
     assert (last[0], last[2]) == ("60", f"{val:.4f}")

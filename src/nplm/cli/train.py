@@ -176,7 +176,7 @@ def _scores(best: "Evaluated", seconds: float, started: "Started") -> str:
 
 
 def _summary(run: "Run", started: "Started") -> None:
-    """What a run came to: losses, place, ten strings."""
+    """What a run came to: losses, place, up to ten strings."""
     from nplm.config import SamplingConfig, StreamConfig
     from nplm.runtime.generate import default_max_length, generate
     from nplm.training.checkpoint import metrics
