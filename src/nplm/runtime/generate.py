@@ -172,7 +172,7 @@ def _chosen(
             raise _too_few(found, stream, first - stream.start, too_long)
         with automata.borrow(sampling, logs=nats) as automaton:
             rows = min(rows, automaton.most, max(1, WALK_SYMBOLS // sampling.max_length))
-            strings = walk(automaton, sampling, prefix, stream.seed, first, rows)
+            strings = walk(automaton, sampling, prefix, stream.seed, first, rows, cut=stream.cut)
         part = chooser.choose(GeneratedBatch(chooser.codec, *strings, drawn=rows))
         if stream.indices is None and len(part.indices) > stream.count - found:
             part = part.keep(np.arange(len(part.indices)) < stream.count - found)
@@ -203,9 +203,7 @@ class _Chooser:
         self._given: set[str] = set()
 
     def choose(self, batch: GeneratedBatch) -> GeneratedBatch:
-        if not self._stream.cut:
-            batch = batch.keep(batch.complete)
-            batch = replace(batch, too_long=batch.drawn - len(batch.indices))
+        batch = replace(batch, too_long=batch.drawn - len(batch.indices))
         if self._filter:
             batch = replace(batch, seen=self._filter.seen(batch.stream))
         if self._stream.novel and batch.seen is not None:
@@ -248,17 +246,21 @@ def walk(
     seed: int,
     first: int,
     rows: int,
+    *,
+    cut: bool = True,
 ) -> Walked:
     """Strings `first` to `first + rows`, advanced together until all have ended.
+
+    Args:
+        cut: keep those that are cut at the greatest length.
 
     Returns:
         Indices, stream, complete and nats, as in `GeneratedBatch`.
     """
     dtype = np.min_scalar_type(automaton.vocab_size)
     columns: list[NDArray[np.unsignedinteger]] = []  # symbols at each place, 0 past the end
-    nats = np.zeros(rows)
-    length = np.full(rows, sampling.max_length)
-    complete = np.zeros(rows, np.bool_)
+    nats = np.zeros(rows if automaton.logs else 0)
+    length = np.full(rows, sampling.max_length + 1)  # until a string ends
     alive = np.arange(rows)
     states = automaton.after([], rows)
     u = np.empty((rows, LANES))
@@ -276,17 +278,21 @@ def walk(
             # At the greatest length only the end counts: what would come after it is cut.
             told = ~going if place == sampling.max_length else slice(None)
             nats[alive[told]] -= logs[told]
-        ended = alive[~going]
-        complete[ended] = True
-        length[ended] = place
+        length[alive[~going]] = place
         alive = alive[going]
         if place == sampling.max_length or not len(alive):
             break
+        symbols = symbols[going]
         column = np.zeros(rows, dtype)
-        column[alive] = symbols[going]
+        column[alive] = symbols
         columns.append(column)
-        states = automaton.step(states[going], symbols[going])
+        states = automaton.step(states[going], symbols)
     table = np.stack([*columns, np.zeros(rows, dtype)], axis=1)  # (n, longest + 1)
-    inside = np.arange(table.shape[1]) <= length[:, None]
     indices = np.arange(first, first + rows)
-    return indices, table[inside], complete, nats if automaton.logs else None
+    complete = length <= sampling.max_length
+    kept: slice | NDArray[np.bool_] = slice(None)
+    if not complete.all():
+        length[~complete] = sampling.max_length if cut else -1  # then nothing of it is inside
+        kept = slice(None) if cut else complete
+    inside = np.arange(table.shape[1]) <= length[:, None]
+    return indices[kept], table[inside], complete[kept], nats[kept] if automaton.logs else None
