@@ -22,6 +22,7 @@ import nplm
 from nplm.config import RunConfig
 from nplm.corpus import dataset
 from nplm.corpus.evaluate import evaluate
+from nplm.corpus.tables import table_of
 from nplm.presets import override, preset
 from nplm.runtime.session import OnnxModel, open_model
 from nplm.stepmodel import all_logits, log_softmax
@@ -127,7 +128,7 @@ def scoring(file: Path) -> None:
     seconds = time.perf_counter() - started
     print(f"score, warm: {len(strings) / seconds:,.0f} strings/s")
     raw = open_model(file)
-    exact = evaluate(raw, data.table("val", raw.block_size)).total
+    exact = evaluate(raw, table_of(data, "val", raw.block_size)).total
     total = model.score_arrays(data.lines("val").split()).nats.sum()
     print(f"score against eval of the file: {abs(total / exact - 1):.1e} relative")
 
@@ -140,7 +141,7 @@ def mixture(scratch: Path) -> None:
     list(run.train(run_folder, preset("best"), data, scratch / "data", force=True))
     opened = load_run(run_folder)
     export(opened, data, file, force=True)
-    contexts = data.table("val", opened.card.block_size).contexts
+    contexts = table_of(data, "val", opened.card.block_size).contexts
     logs = [log_softmax(all_logits(model, contexts)) for model in (opened.model, open_model(file))]
     print(f"best: {file.stat().st_size / 1e6:.1f} MB; {len(contexts):,} val contexts, torch and")
     print(f"onnxruntime within {np.abs(logs[0] - logs[1]).max():.1e} in log-probability")

@@ -21,6 +21,7 @@ import torch
 from nplm.config import DatasetConfig, RunConfig
 from nplm.corpus import dataset
 from nplm.corpus.dataset import Dataset
+from nplm.corpus.tables import table_of
 from nplm.errors import NplmError
 from nplm.presets import PRESETS, override
 from nplm.runtime.modelcard import ModelCard
@@ -50,7 +51,7 @@ def plan(name: str) -> RunConfig:
 
 def trained(config: RunConfig, data: Dataset, device: str, steps: int) -> float:
     """Steps per second of the trainer: on a GPU it replays a captured step."""
-    trainer = Trainer(config, data.table("train", config.block_size), None, device)
+    trainer = Trainer(config, table_of(data, "train", config.block_size), None, device)
     until = WARM_UP
     for _ in trainer.run(lambda: trainer.step >= until):
         pass
@@ -70,7 +71,7 @@ def eager(config: RunConfig, data: Dataset, device: str, steps: int) -> float:
         group["lr"] = torch.as_tensor(group["lr"], device=device)
     # Smoothed targets are made once and cost a step nothing: without them it is as fast.
     plain = override(config, {"smoothing": 0.0}, "").train
-    step = DeviceStep(plain, data.table("train", config.model.block_size), networks, optimizer)
+    step = DeviceStep(plain, table_of(data, "train", config.model.block_size), networks, optimizer)
     started = 0.0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a capturable optimiser outside a graph

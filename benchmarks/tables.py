@@ -12,6 +12,7 @@ from common import names
 from numpy.typing import NDArray
 
 from nplm.corpus.contexts import ContextTable, count_contexts
+from nplm.corpus.tables import table_of
 
 ORDER = 6
 
@@ -67,10 +68,10 @@ def main() -> None:
     small = []
     for _ in range(9):
         started = time.perf_counter()
-        data.table("train", asked.block_size)
+        table_of(data, "train", asked.block_size)
         small.append(time.perf_counter() - started)
     print(f"names list, block size {asked.block_size}: {sorted(small)[4]:.3f} s (median of 9)")
-    stream = draw(data.table("train", ORDER - 1), asked.megabytes * 1_000_000, seed=0)
+    stream = draw(table_of(data, "train", ORDER - 1), asked.megabytes * 1_000_000, seed=0)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     started = time.perf_counter()
     table = count_contexts(stream, asked.block_size, len(data.vocab))

@@ -13,6 +13,7 @@ from nplm.corpus import dataset
 from nplm.corpus.baselines import Baselines
 from nplm.corpus.dataset import SPLITS, Dataset
 from nplm.corpus.ngram import best_order
+from nplm.corpus.tables import table_of
 
 Position = tuple[tuple[int, ...], int]
 STRINGS = st.lists(st.text("ab\u2028\x0c", min_size=1, max_size=5), min_size=4, max_size=12)
@@ -70,7 +71,7 @@ def test_baselines_are_naive_counting(strings: list[str], split: str) -> None:
 def test_the_n_gram_is_of_the_order_that_is_best_on_val(strings: list[str]) -> None:
     data = build(strings, "0.5", "0.25", "0.25")
     assert Baselines.of(data).ngram.order == best_order(
-        data.table("train", 7), data.table("val", 7)
+        table_of(data, "train", 7), table_of(data, "val", 7)
     )
 
 

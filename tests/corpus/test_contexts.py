@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from nplm.corpus import dataset
 from nplm.corpus.contexts import ContextTable, count_contexts
 from nplm.corpus.dataset import Dataset
+from nplm.corpus.tables import table_of
 
 Strings = list[list[int]]
 Counts = dict[tuple[int, ...], dict[int, int]]
@@ -290,7 +291,7 @@ def test_counting_does_not_change_the_stream() -> None:
 @pytest.mark.parametrize("block_size", [1, 3, 8])
 def test_names_are_counted_as_a_dictionary_does(small: Dataset, block_size: int) -> None:
     strings = [small.vocab.encode(s) for s in small.lines("train").split("\n")[:-1]]
-    assert as_dict(small.table("train", block_size)) == naive(strings, block_size)
+    assert as_dict(table_of(small, "train", block_size)) == naive(strings, block_size)
 
 
 @pytest.mark.shared
@@ -298,5 +299,5 @@ def test_the_lessons_names_have_the_contexts_of_the_design(shared_names: Path) -
     source = dataset.read_source(shared_names.read_bytes(), "names.txt")
     config = dataset.DatasetConfig(split_by="line", seed=314)
     names = dataset.build(source, config)
-    assert len(names.table("train", 3)) == 5448
-    assert len(names.table("train", 20)) == 50_649
+    assert len(table_of(names, "train", 3)) == 5448
+    assert len(table_of(names, "train", 20)) == 50_649

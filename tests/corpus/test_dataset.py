@@ -27,6 +27,7 @@ from nplm.corpus.dataset import (
     save,
     split_strings,
 )
+from nplm.corpus.tables import table_of
 from nplm.errors import DataError
 from nplm.vocab import Vocab, normalize
 
@@ -327,12 +328,12 @@ def test_where_the_file_was_is_told_when_it_is_known(tmp_path: Path) -> None:
 
 def test_an_empty_split_has_no_table() -> None:
     with pytest.raises(DataError, match=r"the val split of few\.txt is empty"):
-        made("abc\n").table("val", 3)
+        table_of(made("abc\n"), "val", 3)
 
 
 def test_the_table_of_a_split_is_of_that_split() -> None:
     data = made("a\nbb\nccc\ndddd\n", split=HALVES)
-    assert [data.table(name, 2).symbols for name in SPLITS] == [data.symbols(s) for s in SPLITS]
+    assert [table_of(data, name, 2).symbols for name in SPLITS] == [data.symbols(s) for s in SPLITS]
 
 
 @pytest.mark.parametrize(

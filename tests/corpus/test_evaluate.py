@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from nplm.corpus.contexts import count_contexts
 from nplm.corpus.dataset import Dataset
 from nplm.corpus.evaluate import Nats, evaluate, pair_log_probabilities
+from nplm.corpus.tables import table_of
 
 Strings = list[list[int]]
 STRINGS = st.lists(st.lists(st.integers(1, 4), max_size=5), min_size=1, max_size=8)
@@ -86,7 +87,7 @@ def test_nats_are_exact_across_several_calls_of_the_model() -> None:
 def test_names_are_evaluated_exactly(small: Dataset) -> None:
     model = Fake(3, len(small.vocab))
     strings = [small.vocab.encode(s) for s in small.lines("val").split("\n")[:-1]]
-    nats = evaluate(model, small.table("val", 3))
+    nats = evaluate(model, table_of(small, "val", 3))
     assert nats.total == pytest.approx(naive_nats(model, strings), rel=1e-12)
 
 

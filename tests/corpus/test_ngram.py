@@ -14,6 +14,7 @@ from nplm.corpus import dataset
 from nplm.corpus.contexts import ContextTable, count_contexts
 from nplm.corpus.dataset import Dataset
 from nplm.corpus.ngram import best_order, discounts, fit
+from nplm.corpus.tables import table_of
 
 Context = tuple[int, ...]
 Strings = list[list[int]]
@@ -108,7 +109,7 @@ def test_names_are_fitted_as_the_naive_one_does(small: Dataset, order: int) -> N
     vocab_size = len(small.vocab)
     naive = Naive(strings_of(small, "train"), order, vocab_size)
     assert sum(d != USUAL for d in naive.discounts) >= min(4, order - 1)
-    table = small.table("train", order - 1)
+    table = table_of(small, "train", order - 1)
     ngram = fit(table, order)
     for contexts in (table.contexts, drawn(500, order - 1, vocab_size)):
         same(ngram.probabilities(contexts), naive.rows(contexts))
@@ -136,7 +137,7 @@ def test_what_starts_a_string_is_counted_by_positions() -> None:
 
 
 def test_ten_thousand_contexts_have_probabilities_that_sum_to_one(small: Dataset) -> None:
-    table, random = small.table("train", 5), np.random.default_rng(1)
+    table, random = table_of(small, "train", 5), np.random.default_rng(1)
     seen = table.contexts[random.integers(0, len(table), 5000)]
     ngram = fit(table, 6)
     for contexts in (seen, drawn(5000, 5, len(small.vocab))):
@@ -162,7 +163,7 @@ def test_rows_are_the_probabilities_of_each_seen_context(strings: Strings, order
 
 
 def test_rows_in_many_blocks_are_the_rows(small: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    ngram = fit(small.table("train", 3), 4)
+    ngram = fit(table_of(small, "train", 3), 4)
     whole = np.concatenate(list(ngram.rows()))
     monkeypatch.setattr("nplm.corpus.ngram.CHUNK", 100 * len(small.vocab))
     blocks = list(ngram.rows())
@@ -188,7 +189,7 @@ def test_nats_are_the_sum_over_positions(
 
 
 def test_nats_of_names_are_those_of_the_rows(small: Dataset) -> None:
-    ngram, val = fit(small.table("train", 4), 5), small.table("val", 4)
+    ngram, val = fit(table_of(small, "train", 4), 5), table_of(small, "val", 4)
     log_p = np.log(ngram.probabilities(val.contexts))[val.pair_rows, val.targets]
     assert ngram.nats(val).total == pytest.approx(-math.fsum(val.counts * log_p), rel=1e-12)
 
@@ -210,10 +211,10 @@ def test_the_best_order_is_the_first_that_the_next_does_not_better(
 
 
 def test_the_best_order_of_names(small: Dataset) -> None:
-    train, val = small.table("train", 7), small.table("val", 7)
+    train, val = table_of(small, "train", 7), table_of(small, "val", 7)
     nats = [fit(train, k).nats(val).per_symbol for k in range(1, 9)]
     assert best_order(train, val) == 1 + int(np.argmin(nats))
-    assert best_order(small.table("train", 9), small.table("val", 9)) <= 8
+    assert best_order(table_of(small, "train", 9), table_of(small, "val", 9)) <= 8
 
 
 @pytest.mark.parametrize("block_size", range(10))
@@ -223,7 +224,7 @@ def test_without_val_the_order_is_six_or_what_fits(block_size: int) -> None:
 
 def test_the_best_order_of_the_tiniest_blocks(small: Dataset) -> None:
     for block_size in (0, 1):
-        tables = (small.table(split, block_size) for split in ("train", "val"))
+        tables = (table_of(small, split, block_size) for split in ("train", "val"))
         assert best_order(*tables) == block_size + 1
 
 
@@ -285,6 +286,6 @@ def test_discounts_by_hand(counts: list[int], expected: list[float]) -> None:
 def test_the_lessons_names_need_what_the_log_says(shared_names: Path) -> None:
     source = dataset.read_source(shared_names.read_bytes(), "names.txt")
     names = dataset.build(source, dataset.DatasetConfig(split_by="line", seed=314))
-    ngram = fit(names.table("train", 5), 6)
-    assert ngram.nats(names.table("val", 5)).per_symbol == pytest.approx(1.973, abs=0.003)
-    assert ngram.nats(names.table("test", 5)).per_symbol == pytest.approx(1.966, abs=0.003)
+    ngram = fit(table_of(names, "train", 5), 6)
+    assert ngram.nats(table_of(names, "val", 5)).per_symbol == pytest.approx(1.973, abs=0.003)
+    assert ngram.nats(table_of(names, "test", 5)).per_symbol == pytest.approx(1.966, abs=0.003)

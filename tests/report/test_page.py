@@ -16,6 +16,7 @@ import pytest
 from nplm.config import DatasetConfig, RunConfig, SamplingConfig, StreamConfig
 from nplm.corpus import dataset
 from nplm.corpus.dataset import Dataset
+from nplm.corpus.tables import table_of
 from nplm.presets import override, preset
 from nplm.report.page import SCORED, Report, describe, render
 from nplm.runtime.generate import generate
@@ -149,7 +150,7 @@ def test_the_numbers_are_those_of_the_run(page: Page, run_folder: Path, small: D
     assert f"{best.val_nats_per_symbol:.4f} nats per symbol" in page.text
     assert f"needs {best.train_nats_per_symbol:.4f} nats" in page.text
     assert f"a gap of {best.val_nats_per_symbol - best.train_nats_per_symbol:.4f}" in page.text
-    assert f"{small.table('train', 3).floor():.4f}, the floor" in page.text
+    assert f"{table_of(small, 'train', 3).floor():.4f}, the floor" in page.text
     assert "uniform: every symbol alike 3.2958" in page.text
     assert small.sha256 in page.text
     counts = [f"{small.strings(split):,} {split}" for split in ("train", "val", "test")]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from nplm.config import SamplingConfig, StreamConfig
 from nplm.corpus.dataset import Dataset
 from nplm.corpus.evaluate import evaluate
+from nplm.corpus.tables import table_of
 from nplm.errors import ConstraintError, DataError
 from nplm.runtime.automata import Automata
 from nplm.runtime.generate import generate
@@ -60,7 +61,7 @@ def test_an_unknown_symbol_has_probability_zero(model: OnnxModel) -> None:
 @pytest.mark.parametrize("cache_mb", [0, 1024])
 def test_scores_add_up_to_eval(small: Dataset, model: OnnxModel, cache_mb: float) -> None:
     scored = Scorer.of(model, model.card, cache_mb).strings(small.lines("val").split("\n")[:-1])
-    total = evaluate(model, small.table("val", model.block_size)).total
+    total = evaluate(model, table_of(small, "val", model.block_size)).total
     assert scored.nats.sum() == pytest.approx(total, rel=1e-9)
 
 

@@ -11,6 +11,7 @@ from nplm.config import ModelConfig, TrainConfig
 from nplm.corpus.contexts import ContextTable, count_contexts
 from nplm.corpus.dataset import Dataset
 from nplm.corpus.ngram import fit
+from nplm.corpus.tables import table_of
 from nplm.training.batches import (
     ContextSampler,
     FullSampler,
@@ -26,7 +27,7 @@ BLOCK_SIZE = 3
 
 @pytest.fixture(scope="module")
 def table(small: Dataset) -> ContextTable:
-    return small.table("train", BLOCK_SIZE)
+    return table_of(small, "train", BLOCK_SIZE)
 
 
 def windows(stream: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

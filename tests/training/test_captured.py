@@ -8,6 +8,7 @@ import torch
 
 from nplm.config import ModelConfig, RunConfig
 from nplm.corpus.dataset import Dataset
+from nplm.corpus.tables import table_of
 from nplm.presets import override, preset
 from nplm.training.batches import ContextSampler, Targets, first_shift, shift_of
 from nplm.training.captured import CapturedStep, DeviceSampler, DeviceStep
@@ -25,7 +26,7 @@ def needs_gpu(test: Callable[..., None]) -> Callable[..., None]:
 @pytest.mark.parametrize("step", [0, 1, 1000])
 def test_unmerged_rows_have_the_loss_and_gradient_of_merged_ones(small: Dataset, step: int) -> None:
     torch.manual_seed(0)
-    table = small.table("train", 3)
+    table = table_of(small, "train", 3)
     network = NeuralLM(ModelConfig(3, 6, 32, dropout=0.0), len(small.vocab))
     merged = ContextSampler(table, 200, 5, Targets(table)).batch(step)
     shift = torch.tensor(shift_of(first_shift(5), step), dtype=torch.float64)
@@ -45,7 +46,7 @@ def test_a_step_of_tensors_is_the_step_of_the_cpu(
     """All of a captured step but the capture, on the CPU; two networks share a batch."""
     values = {"optimizer": optimizer, "smoothing": 0.0, "networks": 2, "eval_every": 60}
     config = override(tiny_config, values, "")
-    tables = small.table("train", 3), None
+    tables = table_of(small, "train", 3), None
     trainer = Trainer(config, *tables)
     expected = [x for e in trainer.run() if isinstance(e, Stepped) for x in e.losses]
 
@@ -61,7 +62,7 @@ def test_a_step_of_tensors_is_the_step_of_the_cpu(
 
 
 def trained(config: RunConfig, small: Dataset, device: str) -> tuple[Trainer, list[float]]:
-    trainer = Trainer(config, small.table("train", 3), small.table("val", 3), device)
+    trainer = Trainer(config, table_of(small, "train", 3), table_of(small, "val", 3), device)
     vals = [e.val_nats_per_symbol for e in trainer.run() if isinstance(e, Evaluated)]
     return trainer, [val for val in vals if val is not None]
 
@@ -80,7 +81,7 @@ def test_a_gpu_trains_as_the_cpu_does(
 def test_a_restored_gpu_run_goes_on(small: Dataset, tiny_config: RunConfig) -> None:
     config = override(tiny_config, {"dropout": 0.2}, "")
     whole, _ = trained(config, small, "cuda")
-    tables = small.table("train", 3), small.table("val", 3)
+    tables = table_of(small, "train", 3), table_of(small, "val", 3)
     first = Trainer(config, *tables, "cuda")
     list(first.run(stop=lambda: first.step >= 20))
     state = first.state()
@@ -97,7 +98,7 @@ def test_a_captured_step_is_the_eager_one_on_the_gpu(
     small: Dataset, tiny_config: RunConfig, optimizer: str
 ) -> None:
     config = override(tiny_config, {"optimizer": optimizer, "smoothing": 0.0}, "")
-    table = small.table("train", 3)
+    table = table_of(small, "train", 3)
     trainers = [Trainer(config, table, None, "cuda") for _ in range(2)]
     rates = [learning_rate(config.train, k) for k in range(60)]
     graph, eager = (
@@ -124,7 +125,7 @@ def test_dropout_on_the_gpu_differs_from_step_to_step_and_not_from_run_to_run(
     """A learning rate of nearly nothing: what differs is the mask and the batch."""
     values = {"dropout": 0.5, "learning_rate": 1e-30, "weight_decay": 0.0}
     config = override(tiny_config, values, "")
-    tables = small.table("train", 3), small.table("val", 3)
+    tables = table_of(small, "train", 3), table_of(small, "val", 3)
     runs = [
         [
             x
@@ -149,7 +150,7 @@ def test_the_callers_random_states_are_his_own_there_too(
     torch.cuda.manual_seed(5)
     before = states()
     config = override(tiny_config, {"dropout": 0.2}, "")
-    for _ in Trainer(config, small.table("train", 3), None, "cuda:0").run():
+    for _ in Trainer(config, table_of(small, "train", 3), None, "cuda:0").run():
         assert states() == before
 
 
@@ -159,6 +160,6 @@ def test_every_preset_that_a_gpu_takes_trains_there(small: Dataset, name: str) -
     """Real sizes: the sorts behind the sums of table rows are other kernels from some rows on."""
     config = override(preset(name), {"steps": 70, "eval_every": 70, "order": 4}, "")
     size = config.block_size
-    trainer = Trainer(config, small.table("train", size), small.table("val", size), "cuda")
+    trainer = Trainer(config, table_of(small, "train", size), table_of(small, "val", size), "cuda")
     *_, last = [e for e in trainer.run() if isinstance(e, Evaluated)]
-    assert last.train_nats_per_symbol < small.table("train", size).shorten(0).floor()
+    assert last.train_nats_per_symbol < table_of(small, "train", size).shorten(0).floor()

@@ -9,6 +9,7 @@ import torch
 
 from nplm.config import RunConfig
 from nplm.corpus.dataset import Dataset
+from nplm.corpus.tables import table_of
 from nplm.errors import DeviceError
 from nplm.presets import override, preset
 from nplm.training import batches, device
@@ -115,7 +116,7 @@ def test_a_table_too_large_to_keep_there_is_for_the_cpu(
 ) -> None:
     """Its size is that of distinct contexts, not of the symbols in the list."""
     config = preset("default")
-    entries = len(small.table("train", config.model.block_size)) * len(small.vocab)
+    entries = len(table_of(small, "train", config.model.block_size)) * len(small.vocab)
     assert entries < small.symbols("train") * len(small.vocab)
     monkeypatch.setattr(batches, "MAX_DENSE", entries)
     assert for_training("auto", config, small) == "cuda:0"
@@ -155,7 +156,7 @@ def test_captured_is_asked_only_for_what_it_draws(small: Dataset) -> None:
     from nplm.training.loop import Trainer
 
     config = override(preset("notebook"), {"steps": 1}, "")
-    trainer = Trainer(config, small.table("train", 3), None)
+    trainer = Trainer(config, table_of(small, "train", 3), None)
     with pytest.raises(UsageError, match="--device cpu"):
-        CapturedStep(config.train, small.table("train", 3), trainer.networks, trainer.optimizer)
+        CapturedStep(config.train, table_of(small, "train", 3), trainer.networks, trainer.optimizer)
     assert not np.any(work(config, 27))

@@ -11,6 +11,7 @@ import pytest
 
 from nplm.config import SamplingConfig, StreamConfig
 from nplm.corpus.dataset import Dataset
+from nplm.corpus.tables import table_of
 from nplm.errors import DataError, VerificationError
 from nplm.runtime.generate import default_max_length, generate
 from nplm.runtime.session import OnnxModel, open_model
@@ -116,7 +117,7 @@ def test_a_wrong_model_is_not_written(
 def test_a_nan_fails_the_proof(model_file: Path, small: Dataset) -> None:
     truth = open_model(model_file)
     with pytest.raises(VerificationError, match="differ by nan"):
-        prove(truth, Shifted(truth, float("nan")), truth.card, small.table("train", 3))
+        prove(truth, Shifted(truth, float("nan")), truth.card, table_of(small, "train", 3))
 
 
 def test_a_string_may_differ_only_at_a_boundary(
@@ -126,7 +127,7 @@ def test_a_string_may_differ_only_at_a_boundary(
     wrong = Shifted(truth, 0.05)
     monkeypatch.setattr(exporting, "TOLERANCE", 1.0)
     with pytest.raises(VerificationError, match="different strings"):
-        prove(truth, wrong, truth.card, small.table("train", 3))
+        prove(truth, wrong, truth.card, table_of(small, "train", 3))
     sampling = SamplingConfig(max_length=30)
     pairs = zip(
         generate(truth, truth.card, sampling, StreamConfig(1000, cut=True)),

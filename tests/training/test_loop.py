@@ -9,6 +9,7 @@ import torch
 from nplm.config import RunConfig, TrainConfig
 from nplm.corpus.dataset import Dataset
 from nplm.corpus.evaluate import evaluate
+from nplm.corpus.tables import table_of
 from nplm.errors import DivergedError
 from nplm.presets import PRESETS, override
 from nplm.training.loop import Evaluated, Stepped, Trainer
@@ -19,7 +20,7 @@ from nplm.training.torchmodel import TorchModel
 def trainer_of(config: RunConfig, dataset: Dataset, *, val: bool = True) -> Trainer:
     size = config.model.block_size
     return Trainer(
-        config, dataset.table("train", size), dataset.table("val", size) if val else None
+        config, table_of(dataset, "train", size), table_of(dataset, "val", size) if val else None
     )
 
 
@@ -58,7 +59,7 @@ def test_events_in_order(small: Dataset, tiny_config: RunConfig) -> None:
     assert [e.step for e in events if isinstance(e, Stepped)] == list(range(1, 61))
     assert [e.step for e in events if isinstance(e, Evaluated)] == [20, 40, 60]
     losses = [x for e in events if isinstance(e, Stepped) for x in e.losses]
-    unigram = small.table("train", 3).shorten(0).floor()
+    unigram = table_of(small, "train", 3).shorten(0).floor()
     assert losses[0] == pytest.approx(unigram, abs=0.15)  # it starts as the unigram
     vals = [e.val_nats_per_symbol for e in events if isinstance(e, Evaluated)]
     assert vals == sorted(vals, reverse=True)
@@ -68,8 +69,8 @@ def test_evaluations_are_exact(small: Dataset, tiny_config: RunConfig) -> None:
     trainer = trainer_of(tiny_config, small)
     last = [e for e in trainer.run() if isinstance(e, Evaluated)][-1]
     model = TorchModel(trainer.module)
-    assert last.val_nats_per_symbol == evaluate(model, small.table("val", 3)).per_symbol
-    assert last.train_nats_per_symbol == evaluate(model, small.table("train", 3)).per_symbol
+    assert last.val_nats_per_symbol == evaluate(model, table_of(small, "val", 3)).per_symbol
+    assert last.train_nats_per_symbol == evaluate(model, table_of(small, "train", 3)).per_symbol
 
 
 def test_the_best_weights_are_kept(small: Dataset, tiny_config: RunConfig) -> None:
@@ -79,7 +80,7 @@ def test_the_best_weights_are_kept(small: Dataset, tiny_config: RunConfig) -> No
     assert trainer.best_step == min(vals, key=lambda step: vals[step])
     trainer.module.load_state_dict(trainer.best)
     model = TorchModel(trainer.module)
-    assert evaluate(model, small.table("val", 3)).per_symbol == trainer.best_nats
+    assert evaluate(model, table_of(small, "val", 3)).per_symbol == trainer.best_nats
 
 
 def test_without_val_the_last_weights_are_kept(small: Dataset, tiny_config: RunConfig) -> None:

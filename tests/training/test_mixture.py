@@ -15,6 +15,7 @@ from nplm.corpus.contexts import count_contexts
 from nplm.corpus.dataset import Dataset
 from nplm.corpus.evaluate import evaluate, pair_log_probabilities
 from nplm.corpus.ngram import NGram, fit
+from nplm.corpus.tables import table_of
 from nplm.errors import DataError
 from nplm.presets import override, preset
 from nplm.runtime.generate import generate
@@ -61,7 +62,7 @@ def drawn(rows: int, width: int, vocab_size: int) -> NDArray[np.int64]:
 
 @pytest.mark.parametrize("order", [2, 4, 6])
 def test_the_tables_of_names_are_the_n_gram(small: Dataset, order: int) -> None:
-    train = small.table("train", order - 1)
+    train = table_of(small, "train", order - 1)
     ngram = fit(train, order)
     table = NGramTable.of(ngram)
     assert (table.block_size, table.vocab_size) == (order - 1, len(small.vocab))
@@ -80,14 +81,14 @@ def test_the_tables_of_any_list_are_the_n_gram(strings: list[list[int]], order: 
 
 
 def test_what_is_older_than_the_order_does_not_matter(small: Dataset) -> None:
-    table, contexts = NGramTable.of(fit(small.table("train", 3), 4)), drawn(500, 7, 27)
+    table, contexts = NGramTable.of(fit(table_of(small, "train", 3), 4)), drawn(500, 7, 27)
     np.testing.assert_array_equal(log_rows(table, contexts), log_rows(table, contexts[:, 4:]))
 
 
 def test_tables_that_are_too_large_are_refused_with_an_estimate(
     small: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ngram = fit(small.table("train", 4), 5)
+    ngram = fit(table_of(small, "train", 4), 5)
     table = NGramTable.of(ngram)
     size = table.rows.nbytes + table.transitions.nbytes
     monkeypatch.setattr(mixture, "MAX_TABLE_BYTES", size)
@@ -104,7 +105,7 @@ def test_the_estimate_is_in_gigabytes(small: Dataset) -> None:
         def __len__(self) -> int:
             return 10**8
 
-    ngram = fit(small.table("train", 1), 2)
+    ngram = fit(table_of(small, "train", 1), 2)
     with pytest.raises(DataError, match=r"would take 16\.2 GB: 100,000,000 contexts .* 0\.5 GB"):
         refuse_large(Large(27, ngram.levels))
 
@@ -123,7 +124,7 @@ def weighted(parts: list[torch.nn.Module], weights: object, contexts: NDArray) -
 
 @pytest.mark.parametrize("order", [2, 4, 6])  # narrower than the networks, as wide, wider
 def test_a_mixture_is_the_weighted_sum_of_its_parts(small: Dataset, order: int) -> None:
-    ngram = NGramTable.of(fit(small.table("train", order - 1), order))
+    ngram = NGramTable.of(fit(table_of(small, "train", order - 1), order))
     parts = [ngram, network(3, 1), network(3, 2)]
     mixed = Mixture(parts[1:], ngram)
     assert mixed.block_size == max(3, order - 1)
@@ -145,7 +146,7 @@ def test_networks_alone_are_averaged_at_first() -> None:
 
 @pytest.mark.parametrize("share", [0, 1])
 def test_weights_of_zero_and_one_leave_one_side(small: Dataset, share: float) -> None:
-    ngram = NGramTable.of(fit(small.table("train", 3), 4))
+    ngram = NGramTable.of(fit(table_of(small, "train", 3), 4))
     networks = [network(3, 1), network(3, 2)]
     mixed = Mixture(networks, ngram)
     mixed.weigh(share_out(share, 2))
@@ -160,7 +161,7 @@ def test_weights_of_zero_and_one_leave_one_side(small: Dataset, share: float) ->
 
 
 def test_a_single_part_stays_what_it_is(small: Dataset) -> None:
-    ngram, alone = NGramTable.of(fit(small.table("train", 1), 2)), network(3, 1)
+    ngram, alone = NGramTable.of(fit(table_of(small, "train", 1), 2)), network(3, 1)
     assert assemble([], ngram) is ngram
     assert assemble([alone], None) is alone
     assert isinstance(assemble([alone], ngram), Mixture)
@@ -253,11 +254,11 @@ def test_file_and_run_agree(exported: dict[str, Exported], small: Dataset, kind:
     assert item.run.kind == kind == item.model.card.extra["kind"]
     assert item.proof.largest < 1e-5
     assert (item.proof.strings, item.proof.differing) == (1000, 0)
-    contexts = np.concatenate([small.table("test", 4).contexts, drawn(2000, 4, 27)])
+    contexts = np.concatenate([table_of(small, "test", 4).contexts, drawn(2000, 4, 27)])
     file, module = item.model(contexts.astype(np.int64)), item.run.model(contexts.astype(np.int64))
     np.testing.assert_allclose(log_softmax(file), log_softmax(module), rtol=0, atol=1e-5)
     for split in ("train", "val", "test"):
-        table = small.table(split, 4)
+        table = table_of(small, split, 4)
         one, two = (evaluate(model, table).per_symbol for model in (item.model, item.run.model))
         assert one == pytest.approx(two, abs=1e-6)
 
@@ -275,9 +276,9 @@ def test_file_and_run_generate_the_same(exported: dict[str, Exported], kind: str
 def test_the_n_gram_file_has_the_nats_of_the_counts(
     exported: dict[str, Exported], small: Dataset
 ) -> None:
-    ngram = fit(small.table("train", 4), 5)
+    ngram = fit(table_of(small, "train", 4), 5)
     for split in ("train", "val", "test"):
-        table = small.table(split, 4)
+        table = table_of(small, split, 4)
         found = evaluate(exported["n-gram"].model, table).per_symbol
         assert found == pytest.approx(ngram.nats(table).per_symbol, abs=1e-3)
 
@@ -285,7 +286,7 @@ def test_the_n_gram_file_has_the_nats_of_the_counts(
 def test_a_mixture_is_better_on_val_than_any_part(
     exported: dict[str, Exported], small: Dataset
 ) -> None:
-    item, val = exported["mixture"], small.table("val", 4)
+    item, val = exported["mixture"], table_of(small, "val", 4)
     parts = item.run.parts()
     assert list(parts) == ["n-gram", "network 1", "network 2"]
     assert exported["n-gram"].run.parts() == {}
@@ -297,7 +298,7 @@ def test_a_mixture_is_better_on_val_than_any_part(
 
 
 def test_the_weights_are_those_learnt_on_val(exported: dict[str, Exported], small: Dataset) -> None:
-    item, val = exported["mixture"], small.table("val", 4)
+    item, val = exported["mixture"], table_of(small, "val", 4)
     log_p = [pair_log_probabilities(part, val) for part in item.run.parts().values()]
     learnt = learn_weights(np.array(log_p), val.counts)
     assert item.run.module.weights == pytest.approx(learnt, abs=1e-6)
@@ -307,7 +308,9 @@ def mixture_trained(
     config: RunConfig, small: Dataset, values: dict[str, object], *, val: bool
 ) -> Trainer:
     config = override(config, {"ngram": True, "order": 3, "steps": 5, **values}, "")
-    trainer = Trainer(config, small.table("train", 3), small.table("val", 3) if val else None)
+    trainer = Trainer(
+        config, table_of(small, "train", 3), table_of(small, "val", 3) if val else None
+    )
     list(trainer.run())
     return trainer
 

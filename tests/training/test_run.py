@@ -13,6 +13,7 @@ from nplm.corpus import dataset
 from nplm.corpus.dataset import Dataset
 from nplm.corpus.evaluate import evaluate
 from nplm.corpus.ngram import best_order
+from nplm.corpus.tables import table_of
 from nplm.errors import DataError, DivergedError
 from nplm.presets import override, preset
 from nplm.training import run
@@ -179,7 +180,7 @@ def test_divergence_keeps_the_best(tiny_config: RunConfig, small: Dataset, tmp_p
         train(tmp_path / "run", config, small)
     opened = load_run(tmp_path / "run")
     vals = {e.step: e.val_nats_per_symbol for e in metrics(tmp_path / "run")}
-    assert evaluate(opened.model, small.table("val", 3)).per_symbol == min(vals.values())
+    assert evaluate(opened.model, table_of(small, "val", 3)).per_symbol == min(vals.values())
     assert vals[opened.best_step] == min(vals.values())
 
 
@@ -241,7 +242,7 @@ def assert_same_tables(a: Path, b: Path) -> None:
 
 
 def test_an_n_gram_is_a_finished_run_of_no_steps(ngram_folder: Path, small: Dataset) -> None:
-    order = best_order(small.table("train", 7), small.table("val", 7))
+    order = best_order(table_of(small, "train", 7), table_of(small, "val", 7))
     facts = read_facts(ngram_folder)
     assert is_finished(ngram_folder)
     assert facts.config.mixture.order == order
@@ -393,7 +394,7 @@ def test_a_run_on_another_device_leaves_the_run_where_it_is(
     for folder in (run_folder, mixed_folder, ngram_folder):
         opened = load_run(folder)
         model = opened.model
-        contexts = small.table("train", model.block_size).contexts[:4].astype(np.int64)
+        contexts = table_of(small, "train", model.block_size).contexts[:4].astype(np.int64)
         before = model(contexts)
         elsewhere = opened.on("meta").module
         tensors = [*elsewhere.parameters(), *elsewhere.buffers()]

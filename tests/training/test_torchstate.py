@@ -10,6 +10,7 @@ import torch
 
 from nplm.config import RunConfig
 from nplm.corpus.dataset import Dataset
+from nplm.corpus.tables import table_of
 from nplm.errors import DataError, DivergedError
 from nplm.presets import override
 from nplm.training import run
@@ -52,7 +53,7 @@ def config(tiny_config: RunConfig) -> RunConfig:
 
 
 def trainer_of(config: RunConfig, small: Dataset) -> Trainer:
-    return Trainer(config, small.table("train", 3), small.table("val", 3))
+    return Trainer(config, table_of(small, "train", 3), table_of(small, "val", 3))
 
 
 def test_a_caller_has_his_torch_at_every_event(
@@ -153,7 +154,7 @@ def test_trainers_side_by_side_are_as_if_alone(small: Dataset, config: RunConfig
 def test_a_model_that_fails_goes_on_training(small: Dataset, config: RunConfig) -> None:
     module = trainer_of(config, small).module.train()
     with suppress(IndexError):
-        TorchModel(module)(small.table("train", 3).contexts[:1].astype("int64") + 10_000)
+        TorchModel(module)(table_of(small, "train", 3).contexts[:1].astype("int64") + 10_000)
     assert module.training
 
 
@@ -161,6 +162,6 @@ def test_evaluating_and_exporting_change_nothing(
     small: Dataset, run_folder: Path, tmp_path: Path, callers: tuple[Any, ...]
 ) -> None:
     opened = load_run(run_folder)
-    opened.model(small.table("train", 3).contexts[:5].astype("int64"))
+    opened.model(table_of(small, "train", 3).contexts[:5].astype("int64"))
     export(opened, small, tmp_path / "names.onnx")
     assert settings() == callers

@@ -76,12 +76,13 @@ def scores(opened: Opened, splits: list[str]) -> list[dict[str, Any]]:
     """What `--json` prints of each split."""
     from nplm.corpus.baselines import Baselines
     from nplm.corpus.evaluate import evaluate
+    from nplm.corpus.tables import table_of
 
     dataset = opened.dataset
     baselines = Baselines.of(dataset)
     results = []
     for split in splits:
-        table = dataset.table(split, opened.card.block_size)
+        table = table_of(dataset, split, opened.card.block_size)
         nats = evaluate(opened.model, table)
         results.append(
             {

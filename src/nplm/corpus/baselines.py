@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from nplm.corpus.contexts import ContextTable, count_contexts
 from nplm.corpus.dataset import SPLITS, Dataset
 from nplm.corpus.ngram import MAX_ORDER, NGram, best_order, fit
+from nplm.corpus.tables import table_of
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class Baselines:
 
     @classmethod
     def of(cls, dataset: Dataset) -> "Baselines":
-        train = dataset.table("train", MAX_ORDER - 1)
-        val = dataset.table("val", MAX_ORDER - 1) if dataset.symbols("val") else None
+        train = table_of(dataset, "train", MAX_ORDER - 1)
+        val = table_of(dataset, "val", MAX_ORDER - 1) if dataset.symbols("val") else None
         text = np.concatenate([dataset.streams[split] for split in SPLITS])
         whole = count_contexts(text, 1, len(dataset.vocab))
         return cls(dataset, fit(train, best_order(train, val)), whole.floor())
@@ -39,8 +40,8 @@ class Baselines:
         The unigram and bigram are counted on train with one added to every count, so that nothing
         is impossible.
         """
-        train = self.dataset.table("train", 1)
-        wide = self.dataset.table(split, self.ngram.order - 1)
+        train = table_of(self.dataset, "train", 1)
+        wide = table_of(self.dataset, split, self.ngram.order - 1)
         table = wide.shorten(1)
         return {
             "uniform": math.log(len(self.dataset.vocab)),

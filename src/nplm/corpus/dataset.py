@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nplm.config import DatasetConfig
-from nplm.corpus.contexts import ContextTable, count_contexts
 from nplm.errors import DataError
 from nplm.files import atomic_folder, read_json, refuse_existing, sha256, write_json
 from nplm.textids import BulkCodec, as_lines, vocab_of
@@ -132,18 +131,6 @@ class Dataset:
     def lines(self, split: str) -> str:
         """The strings of a split as text, each followed by a line end."""
         return self.codec.decode(self.streams[split])
-
-    def table(self, split: str, block_size: int) -> ContextTable:
-        """The context table of a split.
-
-        Raises:
-            DataError: the split is empty.
-        """
-        if not self.symbols(split):
-            raise DataError(
-                f"the {split} split of {self.name} is empty", "build it with a share above 0"
-            )
-        return count_contexts(self.streams[split], block_size, len(self.vocab))
 
 
 def longest_string(stream: Stream) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 
 from nplm.corpus.contexts import ContextTable
 from nplm.corpus.dataset import SPLITS, Dataset
+from nplm.corpus.tables import table_of
 
 BLOCK_SIZES = range(1, 9)
 
@@ -31,8 +32,8 @@ class BlockSizeInfo:
 def block_sizes(dataset: Dataset) -> list[BlockSizeInfo]:
     """How the table of distinct contexts grows with the block size, from 1 to 8."""
     longest = max(BLOCK_SIZES)
-    train = dataset.table("train", longest)
-    val = dataset.table("val", longest) if dataset.symbols("val") else None
+    train = table_of(dataset, "train", longest)
+    val = table_of(dataset, "val", longest) if dataset.symbols("val") else None
     return [_block_size(train.shorten(k), val and val.shorten(k)) for k in BLOCK_SIZES]
 
 

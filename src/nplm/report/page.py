@@ -19,6 +19,7 @@ from nplm.config import SamplingConfig, StreamConfig
 from nplm.corpus.baselines import Baselines
 from nplm.corpus.dataset import Dataset, Stream
 from nplm.corpus.evaluate import Nats, evaluate
+from nplm.corpus.tables import table_of
 from nplm.presets import shown
 from nplm.report.embedding import embedding_figure
 from nplm.report.figures import as_svg, batch_label, loss_figure
@@ -86,9 +87,9 @@ def describe(folder: Path, dataset: Dataset, commands: Sequence[str]) -> Report:
     facts = read_facts(folder)
     evaluations, losses = metrics(folder), batch_losses(folder)
     run = load_run(folder) if evaluations and is_evaluated(folder) else None
-    train = dataset.table("train", facts.card.block_size)
+    train = table_of(dataset, "train", facts.card.block_size)
     has_val = dataset.symbols("val") > 0
-    table = dataset.table("val", facts.card.block_size) if has_val else None
+    table = table_of(dataset, "val", facts.card.block_size) if has_val else None
     val = evaluate(run.model, table) if run and table is not None else None
     bars: dict[str, float] = {}
     levels = {"floor of train": train.floor()}

@@ -6,6 +6,7 @@ import torch
 
 from nplm.config import RunConfig
 from nplm.corpus.dataset import Dataset
+from nplm.corpus.tables import table_of
 from nplm.errors import DeviceError
 from nplm.training.batches import is_dense
 from nplm.training.captured import draws_on_device
@@ -82,7 +83,7 @@ def fits(config: RunConfig, dataset: Dataset, device: str) -> bool:
     vocab_size, block_size = len(dataset.vocab), config.model.block_size
     contexts = dataset.symbols("train")  # no more than that: counting them may not be needed
     if not is_dense(contexts, vocab_size):
-        contexts = len(dataset.table("train", block_size))
+        contexts = len(table_of(dataset, "train", block_size))
     if not is_dense(contexts, vocab_size):
         return False
     row = 4 * vocab_size + 8 * (block_size + 1)  # distribution, context, cumulative count

@@ -23,6 +23,7 @@ from nplm.config import SamplingConfig, StreamConfig
 from nplm.corpus.contexts import ContextTable
 from nplm.corpus.dataset import SPLITS, Dataset
 from nplm.corpus.evaluate import evaluate
+from nplm.corpus.tables import table_of
 from nplm.errors import VerificationError
 from nplm.files import refuse_existing, write_bytes, write_json
 from nplm.runtime.generate import Generated, default_max_length, generate
@@ -76,7 +77,7 @@ def export(
     sidecar = out.with_name(out.name + ".json")
     refuse_existing(out, force=force)
     refuse_existing(sidecar, force=force)
-    table = dataset.table("train", run.model.block_size)
+    table = table_of(dataset, "train", run.model.block_size)
     whole = np.concatenate([dataset.streams[split] for split in SPLITS])
     known = NoveltyFilter.of(whole) if novelty else None
     extra = _extra(run, dataset, table)
@@ -117,7 +118,7 @@ def _extra(run: Run, dataset: Dataset, table: ContextTable) -> dict[str, Any]:
         weights = [round(float(weight), 6) for weight in run.module.weights]
         extra["weights"] = dict(zip(run.parts(), weights, strict=True))
     if dataset.symbols("val"):
-        nats = evaluate(run.model, dataset.table("val", run.model.block_size))
+        nats = evaluate(run.model, table_of(dataset, "val", run.model.block_size))
         extra["val"] = {"nats_per_symbol": round(nats.per_symbol, 6), "symbols": nats.symbols}
     return extra
 

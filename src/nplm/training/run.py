@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from nplm.config import RunConfig
-from nplm.corpus.contexts import ContextTable
 from nplm.corpus.dataset import Dataset
 from nplm.corpus.ngram import MAX_ORDER, best_order
+from nplm.corpus.tables import tables_of
 from nplm.errors import DataError, DivergedError
 from nplm.training.checkpoint import BEST, LAST, LOSSES, METRICS, NGRAM, Writer, locked
 from nplm.training.facts import RunFacts, new_facts, read_facts, write_facts
@@ -120,12 +120,6 @@ def refuse_order(config: RunConfig, dataset: Dataset) -> None:
             f"{dataset.longest} symbols between its two boundaries",
             f"give --order {dataset.longest + 2} or less",
         )
-
-
-def tables_of(dataset: Dataset, block_size: int) -> tuple[ContextTable, ContextTable | None]:
-    """The context tables of train and, where there is one, of val."""
-    val = dataset.table("val", block_size) if dataset.symbols("val") else None
-    return dataset.table("train", block_size), val
 
 
 def refuse_run(folder: Path, *, force: bool) -> None:
