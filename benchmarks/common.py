@@ -5,10 +5,10 @@ from pathlib import Path
 from statistics import mean
 
 from nplm.config import DatasetConfig
-from nplm.corpus import dataset
-from nplm.corpus.dataset import Dataset
 from nplm.corpus.tables import tables_of
 from nplm.presets import override, preset
+from nplm.text import dataset
+from nplm.text.dataset import Dataset
 from nplm.training.loop import Evaluated, Trainer
 from nplm.training.run import settle_order
 

@@ -20,12 +20,12 @@ from torch.nn import functional as F
 
 import nplm
 from nplm.config import RunConfig
-from nplm.corpus import dataset
 from nplm.corpus.evaluate import evaluate
 from nplm.corpus.tables import table_of
 from nplm.presets import override, preset
 from nplm.runtime.session import OnnxModel, open_model
 from nplm.stepmodel import all_logits, log_softmax
+from nplm.text import dataset
 from nplm.training import run
 from nplm.training.checkpoint import load_run
 from nplm.training.export import export

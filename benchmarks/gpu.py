@@ -19,13 +19,13 @@ import numpy as np
 import torch
 
 from nplm.config import DatasetConfig, RunConfig
-from nplm.corpus import dataset
-from nplm.corpus.dataset import Dataset
 from nplm.corpus.tables import table_of
 from nplm.errors import NplmError
 from nplm.presets import PRESETS, override
 from nplm.runtime.modelcard import ModelCard
 from nplm.stepmodel import MAX_ROWS, StepModel
+from nplm.text import dataset
+from nplm.text.dataset import Dataset
 from nplm.training.captured import DeviceStep, draws_on_device
 from nplm.training.loop import Trainer
 from nplm.training.model import NeuralLM

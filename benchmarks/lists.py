@@ -15,9 +15,9 @@ from babel import Locale
 from common import SHARED, best, ours, spread
 
 from nplm.config import DatasetConfig
-from nplm.corpus import dataset
-from nplm.corpus.dataset import Dataset, Source
 from nplm.presets import PRESETS
+from nplm.text import dataset
+from nplm.text.dataset import Dataset, Source
 
 SENTENCES = 5000
 

@@ -16,8 +16,8 @@ import torch
 from common import LEAK_FREE, LESSON, best, names, names_file, ours, spread
 from plain import nats, train, windows
 
-from nplm.corpus import dataset
-from nplm.corpus.dataset import Dataset
+from nplm.text import dataset
+from nplm.text.dataset import Dataset
 
 LESSON_VAL = 2.1665  # where the lesson's 200,000 steps end
 

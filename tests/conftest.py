@@ -11,9 +11,9 @@ import pytest
 
 import skips
 from nplm.config import DatasetConfig, RunConfig
-from nplm.corpus import dataset
-from nplm.corpus.dataset import Dataset
 from nplm.presets import override, preset
+from nplm.text import dataset
+from nplm.text.dataset import Dataset
 
 HAS_TRAINING = importlib.util.find_spec("torch") is not None
 SHARED = Path(os.environ.get("NPLM_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))

@@ -15,7 +15,7 @@ import pytest
 
 from nplm.cli.main import main
 from nplm.config import RunConfig
-from nplm.corpus.dataset import Dataset
+from nplm.text.dataset import Dataset
 
 TINY = (
     *("--block-size", "3", "--embedding-size", "4", "--hidden-size", "16", "--steps", "60"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nplm.corpus.dataset import load
+from nplm.text.dataset import load
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Nplm

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nplm.corpus.dataset import Dataset
 from nplm.runtime.session import open_model
+from nplm.text.dataset import Dataset
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Nplm

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nplm.config import RunConfig
-from nplm.corpus.dataset import Dataset
+from nplm.text.dataset import Dataset
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Nplm

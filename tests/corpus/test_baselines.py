@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nplm.config import DatasetConfig
-from nplm.corpus import dataset
 from nplm.corpus.baselines import Baselines
-from nplm.corpus.dataset import SPLITS, Dataset
 from nplm.corpus.ngram import best_order
 from nplm.corpus.tables import table_of
+from nplm.text import dataset
+from nplm.text.dataset import SPLITS, Dataset
 
 Position = tuple[tuple[int, ...], int]
 STRINGS = st.lists(st.text("ab\u2028\x0c", min_size=1, max_size=5), min_size=4, max_size=12)

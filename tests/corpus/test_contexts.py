@@ -11,10 +11,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from nplm.corpus import dataset
 from nplm.corpus.contexts import ContextTable, count_contexts
-from nplm.corpus.dataset import Dataset
 from nplm.corpus.tables import table_of
+from nplm.text import dataset
+from nplm.text.dataset import Dataset
 
 Strings = list[list[int]]
 Counts = dict[tuple[int, ...], dict[int, int]]

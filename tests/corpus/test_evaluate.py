@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from nplm.corpus.contexts import count_contexts
-from nplm.corpus.dataset import Dataset
 from nplm.corpus.evaluate import Nats, evaluate, pair_log_probabilities
 from nplm.corpus.tables import table_of
+from nplm.text.dataset import Dataset
 
 Strings = list[list[int]]
 STRINGS = st.lists(st.lists(st.integers(1, 4), max_size=5), min_size=1, max_size=8)

@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 
 from nplm.config import DatasetConfig
-from nplm.corpus import dataset
-from nplm.corpus.dataset import SPLITS, Dataset
 from nplm.corpus.info import block_sizes, describe
+from nplm.text import dataset
+from nplm.text.dataset import SPLITS, Dataset
 
 
 def positions(data: Dataset, split: str, block_size: int) -> list[tuple[str, str]]:

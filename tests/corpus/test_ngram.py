@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from nplm.corpus import dataset
 from nplm.corpus.contexts import ContextTable, count_contexts
-from nplm.corpus.dataset import Dataset
 from nplm.corpus.ngram import best_order, discounts, fit
 from nplm.corpus.tables import table_of
+from nplm.text import dataset
+from nplm.text.dataset import Dataset
 
 Context = tuple[int, ...]
 Strings = list[list[int]]

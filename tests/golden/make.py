@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 
 from nplm.config import DatasetConfig
-from nplm.corpus import dataset
 from nplm.presets import override, preset
+from nplm.text import dataset
 from nplm.training import run
 from nplm.training.checkpoint import load_run
 from nplm.training.export import export

@@ -13,7 +13,7 @@ from matplotlib.text import Text
 
 from nplm.report.embedding import COLOURS, embedding_figure, project
 from nplm.report.figures import as_svg
-from nplm.vocab import Vocab
+from nplm.text.vocab import Vocab
 
 ODD = {
     "emoji": "😀🧿🇩🏽\u200d\ufe0f",

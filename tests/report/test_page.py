@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 from nplm.config import DatasetConfig, RunConfig, SamplingConfig, StreamConfig
-from nplm.corpus import dataset
-from nplm.corpus.dataset import Dataset
 from nplm.corpus.tables import table_of
 from nplm.presets import override, preset
 from nplm.report.page import SCORED, Report, describe, render
 from nplm.runtime.generate import generate
 from nplm.stepmodel import log_softmax
+from nplm.text import dataset
+from nplm.text.dataset import Dataset
 from nplm.training import run
 from nplm.training.checkpoint import BEST, LAST, METRICS, load_run, metrics
 from nplm.training.facts import new_facts, write_facts

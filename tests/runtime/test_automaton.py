@@ -20,7 +20,7 @@ from nplm.runtime.rows import RowMaker
 from nplm.runtime.sampling import cumulative, probabilities
 from nplm.runtime.session import OnnxModel, open_model
 from nplm.stepmodel import log_softmax
-from nplm.textids import BulkCodec
+from nplm.text.textids import BulkCodec
 
 
 @pytest.fixture(scope="module")

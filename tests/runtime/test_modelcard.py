@@ -4,7 +4,7 @@ import pytest
 
 from nplm.errors import DataError
 from nplm.runtime.modelcard import ModelCard
-from nplm.vocab import Vocab
+from nplm.text.vocab import Vocab
 
 CARD = ModelCard(Vocab(("a", "\t", '"', "é", "😀")), 3, "nfc", 15, "abc", {"val": {"symbols": 3}})
 

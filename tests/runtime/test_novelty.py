@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nplm.config import SamplingConfig, StreamConfig
-from nplm.corpus.dataset import Dataset
 from nplm.errors import ConstraintError
 from nplm.runtime.generate import generate
 from nplm.runtime.novelty import NoveltyFilter, hash_strings
 from nplm.runtime.session import OnnxModel, open_model
+from nplm.text.dataset import Dataset
 
 STRINGS = st.lists(st.lists(st.integers(1, 4), max_size=6).map(tuple), max_size=12)
 

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nplm.config import SamplingConfig, StreamConfig
-from nplm.corpus.dataset import Dataset
 from nplm.corpus.evaluate import evaluate
 from nplm.corpus.tables import table_of
 from nplm.errors import ConstraintError, DataError
@@ -23,7 +22,8 @@ from nplm.runtime.score import Scorer
 from nplm.runtime.session import OnnxModel, open_model
 from nplm.runtime.suggest import suggest
 from nplm.stepmodel import log_softmax
-from nplm.vocab import Vocab
+from nplm.text.dataset import Dataset
+from nplm.text.vocab import Vocab
 
 
 @pytest.fixture(scope="module")

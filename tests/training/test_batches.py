@@ -9,9 +9,9 @@ from torch.nn import functional as F
 
 from nplm.config import ModelConfig, TrainConfig
 from nplm.corpus.contexts import ContextTable, count_contexts
-from nplm.corpus.dataset import Dataset
 from nplm.corpus.ngram import fit
 from nplm.corpus.tables import table_of
+from nplm.text.dataset import Dataset
 from nplm.training.batches import (
     ContextSampler,
     FullSampler,

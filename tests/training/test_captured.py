@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from nplm.config import ModelConfig, RunConfig
-from nplm.corpus.dataset import Dataset
 from nplm.corpus.tables import table_of
 from nplm.presets import override, preset
+from nplm.text.dataset import Dataset
 from nplm.training.batches import ContextSampler, Targets, first_shift, shift_of
 from nplm.training.captured import CapturedStep, DeviceSampler, DeviceStep
 from nplm.training.loop import Evaluated, Stepped, Trainer

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from nplm.config import RunConfig
-from nplm.corpus.dataset import Dataset
 from nplm.corpus.tables import table_of
 from nplm.errors import DeviceError
 from nplm.presets import override, preset
+from nplm.text.dataset import Dataset
 from nplm.training import batches, device
 from nplm.training.checkpoint import load_run
 from nplm.training.device import choose, for_generating, for_training, work

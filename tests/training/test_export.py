@@ -10,11 +10,11 @@ import onnx
 import pytest
 
 from nplm.config import SamplingConfig, StreamConfig
-from nplm.corpus.dataset import Dataset
 from nplm.corpus.tables import table_of
 from nplm.errors import DataError, VerificationError
 from nplm.runtime.generate import default_max_length, generate
 from nplm.runtime.session import OnnxModel, open_model
+from nplm.text.dataset import Dataset
 from nplm.training import export as exporting
 from nplm.training.checkpoint import load_run
 from nplm.training.export import explained, export, prove

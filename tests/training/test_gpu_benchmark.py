@@ -10,11 +10,11 @@ from types import ModuleType
 import pytest
 import torch
 
-from nplm.corpus.dataset import Dataset
 from nplm.errors import DeviceError
 from nplm.presets import PRESETS, override
 from nplm.runtime import session
 from nplm.runtime.session import open_bytes, open_model
+from nplm.text.dataset import Dataset
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu.py"
 

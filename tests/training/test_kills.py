@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 
 from nplm.config import RunConfig
-from nplm.corpus.dataset import Dataset
 from nplm.presets import override
+from nplm.text.dataset import Dataset
 from nplm.training import run
 from nplm.training.checkpoint import LOSSES, load_run, metrics
 

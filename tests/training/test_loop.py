@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from nplm.config import RunConfig, TrainConfig
-from nplm.corpus.dataset import Dataset
 from nplm.corpus.evaluate import evaluate
 from nplm.corpus.tables import table_of
 from nplm.errors import DivergedError
 from nplm.presets import PRESETS, override
+from nplm.text.dataset import Dataset
 from nplm.training.loop import Evaluated, Stepped, Trainer
 from nplm.training.optimizer import learning_rate
 from nplm.training.torchmodel import TorchModel

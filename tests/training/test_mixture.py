@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from nplm.config import ModelConfig, RunConfig, SamplingConfig, StreamConfig
 from nplm.corpus.contexts import count_contexts
-from nplm.corpus.dataset import Dataset
 from nplm.corpus.evaluate import evaluate, pair_log_probabilities
 from nplm.corpus.ngram import NGram, fit
 from nplm.corpus.tables import table_of
@@ -21,6 +20,7 @@ from nplm.presets import override, preset
 from nplm.runtime.generate import generate
 from nplm.runtime.session import OnnxModel, open_model
 from nplm.stepmodel import log_softmax
+from nplm.text.dataset import Dataset
 from nplm.training import mixture, run
 from nplm.training.checkpoint import Run, load_run
 from nplm.training.export import Proof, export

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from nplm.config import DatasetConfig, RunConfig
-from nplm.corpus import dataset
-from nplm.corpus.dataset import Dataset
 from nplm.corpus.evaluate import evaluate
 from nplm.corpus.ngram import best_order
 from nplm.corpus.tables import table_of
 from nplm.errors import DataError, DivergedError
 from nplm.presets import override, preset
+from nplm.text import dataset
+from nplm.text.dataset import Dataset
 from nplm.training import run
 from nplm.training.checkpoint import (
     BEST,

@@ -14,9 +14,9 @@ import pytest
 from nplm.cli.settings import HELP
 from nplm.cli.sweep import parse_grid
 from nplm.config import DatasetConfig, RunConfig
-from nplm.corpus import dataset
 from nplm.errors import DataError, UsageError
 from nplm.presets import override, preset
+from nplm.text import dataset
 from nplm.training import sweep as sweeps
 from nplm.training.checkpoint import LAST, LOSSES, METRICS, is_finished, metrics
 from nplm.training.facts import read_facts

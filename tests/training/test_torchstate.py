@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from nplm.config import RunConfig
-from nplm.corpus.dataset import Dataset
 from nplm.corpus.tables import table_of
 from nplm.errors import DataError, DivergedError
 from nplm.presets import override
+from nplm.text.dataset import Dataset
 from nplm.training import run
 from nplm.training.checkpoint import LOSSES, load_run
 from nplm.training.export import export

@@ -13,7 +13,7 @@ from nplm.config import DatasetConfig
 from nplm.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from nplm.corpus.dataset import Dataset
+    from nplm.text.dataset import Dataset
 
 app = typer.Typer(
     help="Make a data set from a list of strings, or describe one.", no_args_is_help=True
@@ -38,7 +38,7 @@ def build(
     force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
 ) -> None:
     """Split a list of strings and write it as ids."""
-    from nplm.corpus import dataset
+    from nplm.text import dataset
 
     shares = split.split(",")
     if len(shares) != 3:
@@ -75,8 +75,8 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what a data set holds, and how its contexts grow with the block size."""
-    from nplm.corpus.dataset import load
     from nplm.corpus.info import describe
+    from nplm.text.dataset import load
 
     dataset = load(latest.dataset_folder(folder))
     if as_json:
@@ -89,9 +89,9 @@ def _print(dataset: "Dataset") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from nplm.corpus.dataset import SPLITS
     from nplm.corpus.info import block_sizes
-    from nplm.vocab import show_symbols
+    from nplm.text.dataset import SPLITS
+    from nplm.text.vocab import show_symbols
 
     splits = Table(title=escape(f"{dataset.name}: {len(dataset.vocab)} symbols with the boundary"))
     splits.add_column("split")

@@ -15,9 +15,9 @@ from nplm.cli.testlooks import count_file, count_run
 from nplm.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from nplm.corpus.dataset import Dataset
     from nplm.runtime.modelcard import ModelCard
     from nplm.stepmodel import StepModel
+    from nplm.text.dataset import Dataset
     from nplm.training.checkpoint import Run
 
 
@@ -35,7 +35,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per split.")] = False,
 ) -> None:
     """Exact nats per symbol of a run or a model file, next to what needs no training."""
-    from nplm.corpus.dataset import SPLITS
+    from nplm.text.dataset import SPLITS
 
     splits = split or ["val"]
     for name in splits:
@@ -103,7 +103,7 @@ def scores(opened: Opened, splits: list[str]) -> list[dict[str, Any]]:
 
 
 def _open(target: Path | None, data: Path | None) -> Opened:
-    from nplm.corpus.dataset import load, reencode
+    from nplm.text.dataset import load, reencode
 
     if target is not None and (target.is_file() or target.suffix == ".onnx"):
         from nplm.runtime.session import open_model
@@ -137,8 +137,8 @@ def _record_look(opened: Opened, results: list[dict[str, Any]]) -> None:
 
 def _find(digest: str, model: Path) -> "Dataset":
     """The data set under data/ that a model file was trained on."""
-    from nplm.corpus.dataset import load
     from nplm.files import read_json
+    from nplm.text.dataset import load
 
     for described in sorted(latest.DATA.glob("*/dataset.json")):
         with suppress(DataError):  # a damaged neighbour is not the one

@@ -11,7 +11,7 @@ from nplm.cli.rundata import dataset_of
 from nplm.cli.settings import as_flags
 
 if TYPE_CHECKING:
-    from nplm.corpus.dataset import Dataset
+    from nplm.text.dataset import Dataset
     from nplm.training.facts import RunFacts
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from nplm.errors import DataError
 
 if TYPE_CHECKING:
-    from nplm.corpus.dataset import Dataset
+    from nplm.text.dataset import Dataset
     from nplm.training.facts import RunFacts
 
 
@@ -16,7 +16,7 @@ def dataset_of(run: Path, facts: "RunFacts", given: Path | None, cure: str) -> "
     Raises:
         DataError: it is not there, or is another one; `cure` says what to do then.
     """
-    from nplm.corpus.dataset import load
+    from nplm.text.dataset import load
 
     folder = given or facts.dataset_folder(run)
     dataset = load(folder)

@@ -47,9 +47,9 @@ def score(
     probability 0: the nats are inf (null in JSON) and unknown says how many there are. Every line
     has its score, a blank one too; lines of stdin are answered as they come.
     """
-    from nplm.runtime.lines import iter_lines
     from nplm.runtime.score import Scorer
     from nplm.runtime.session import open_model
+    from nplm.text.lines import iter_lines
 
     if output_format not in FORMATS:
         raise UsageError(f"--format is {output_format!r}", f"choose {' or '.join(FORMATS)}")

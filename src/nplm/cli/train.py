@@ -15,7 +15,7 @@ from nplm.errors import InterruptedRunError, UsageError
 from nplm.presets import PRESETS
 
 if TYPE_CHECKING:
-    from nplm.corpus.dataset import Dataset
+    from nplm.text.dataset import Dataset
     from nplm.training.checkpoint import Run
     from nplm.training.loop import Evaluated
     from nplm.training.run import RunEvent, Started
@@ -90,8 +90,8 @@ def train(
 def _dataset(source: Path | None) -> tuple["Dataset", Path]:
     """The data set of a folder; a text file is made into one under data/ first."""
     from nplm.config import DatasetConfig
-    from nplm.corpus import dataset
     from nplm.files import read_bytes
+    from nplm.text import dataset
 
     if source is None or not source.is_file():
         folder = latest.dataset_folder(source)

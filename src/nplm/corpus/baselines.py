@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nplm.corpus.contexts import ContextTable, count_contexts
-from nplm.corpus.dataset import SPLITS, Dataset
 from nplm.corpus.ngram import MAX_ORDER, NGram, best_order, fit
 from nplm.corpus.tables import table_of
+from nplm.text.dataset import SPLITS, Dataset
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.vocab import BOUNDARY
+from nplm.text.vocab import BOUNDARY
 
 CHUNK = 1 << 22
 Words = NDArray[np.int64]  # (W, n): rows of symbols packed into W integers, most significant first

@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from nplm.corpus.contexts import ContextTable
-from nplm.corpus.dataset import SPLITS, Dataset
 from nplm.corpus.tables import table_of
+from nplm.text.dataset import SPLITS, Dataset
 
 BLOCK_SIZES = range(1, 9)
 

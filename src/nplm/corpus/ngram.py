@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from nplm.corpus.contexts import ContextTable
 from nplm.corpus.evaluate import Nats
-from nplm.vocab import BOUNDARY
+from nplm.text.vocab import BOUNDARY
 
 MAX_ORDER = 8  # of those that `best_order` tries
 USUAL_ORDER = 6  # where there is no val to choose it on

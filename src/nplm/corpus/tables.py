@@ -1,8 +1,8 @@
 """The context tables of a data set's splits."""
 
 from nplm.corpus.contexts import ContextTable, count_contexts
-from nplm.corpus.dataset import Dataset
 from nplm.errors import DataError
+from nplm.text.dataset import Dataset
 
 
 def table_of(dataset: Dataset, split: str, block_size: int) -> ContextTable:

@@ -11,7 +11,7 @@ from nplm.report.figures import new_figure
 from nplm.report.fonts import drawable
 from nplm.report.labels import arrange
 from nplm.report.vowels import is_vowel, vowels_known
-from nplm.vocab import BOUNDARY_SHOWN, Vocab
+from nplm.text.vocab import BOUNDARY_SHOWN, Vocab
 
 COLOURS = {"boundary": "#b3261e", "vowel": "#0b57d0", "symbol": "#444746"}
 NAMES = {"boundary": "boundary (.)", "vowel": "vowels", "symbol": "others"}

@@ -17,7 +17,6 @@ import torch
 import nplm
 from nplm.config import SamplingConfig, StreamConfig
 from nplm.corpus.baselines import Baselines
-from nplm.corpus.dataset import Dataset, Stream
 from nplm.corpus.evaluate import Nats, evaluate
 from nplm.corpus.tables import table_of
 from nplm.presets import shown
@@ -27,6 +26,8 @@ from nplm.report.fonts import visible
 from nplm.runtime.generate import default_max_length, generate
 from nplm.runtime.novelty import NoveltyFilter
 from nplm.runtime.score import Scored, Scorer
+from nplm.text.dataset import Dataset, Stream
+from nplm.text.vocab import BOUNDARY, BOUNDARY_SHOWN
 from nplm.training.checkpoint import (
     Run,
     batch_losses,
@@ -38,7 +39,6 @@ from nplm.training.checkpoint import (
 from nplm.training.facts import RunFacts, read_facts
 from nplm.training.looks import looks
 from nplm.training.loop import Evaluated
-from nplm.vocab import BOUNDARY, BOUNDARY_SHOWN
 
 SAMPLES, SHOWN_SAMPLES, SCORED = 1000, 60, 12
 SURE, LOST = 0.5, 6.0  # nats: below one no colour, above the other full colour

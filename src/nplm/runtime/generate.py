@@ -19,8 +19,8 @@ from nplm.runtime.automaton import Automaton
 from nplm.runtime.modelcard import ModelCard
 from nplm.runtime.sampling import LANES, uniforms
 from nplm.stepmodel import StepModel
-from nplm.textids import BulkCodec
-from nplm.vocab import BOUNDARY
+from nplm.text.textids import BulkCodec
+from nplm.text.vocab import BOUNDARY
 
 BATCH = 1 << 16
 FIRST_BATCH = 1 << 8

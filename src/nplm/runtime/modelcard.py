@@ -10,7 +10,7 @@ from typing import Any
 
 from nplm.errors import DataError
 from nplm.runtime.novelty import NoveltyFilter
-from nplm.vocab import BOUNDARY, Vocab, normalize
+from nplm.text.vocab import BOUNDARY, Vocab, normalize
 
 FORMAT = 1
 LEVEL = "character"

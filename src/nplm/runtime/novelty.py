@@ -10,7 +10,7 @@ import base64
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.vocab import BOUNDARY
+from nplm.text.vocab import BOUNDARY
 
 _MULTIPLIER = np.uint64(0xD6E8FEB86659FD93)
 

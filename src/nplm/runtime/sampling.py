@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nplm.config import SamplingConfig
-from nplm.vocab import BOUNDARY
+from nplm.text.vocab import BOUNDARY
 
 LANES = 4  # uniforms in one block of Philox4x64
 

@@ -16,8 +16,8 @@ from nplm.runtime.automata import DEFAULT_CACHE_MB, Automata
 from nplm.runtime.automaton import Automaton
 from nplm.runtime.modelcard import ModelCard
 from nplm.stepmodel import StepModel
-from nplm.textids import BulkCodec
-from nplm.vocab import BOUNDARY, normalize
+from nplm.text.textids import BulkCodec
+from nplm.text.vocab import BOUNDARY, normalize
 
 
 @dataclass(frozen=True)

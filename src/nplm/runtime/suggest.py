@@ -13,7 +13,7 @@ from nplm.runtime.automata import Automata
 from nplm.runtime.automaton import Automaton
 from nplm.runtime.generate import check_lengths, default_max_length
 from nplm.runtime.modelcard import ModelCard
-from nplm.vocab import BOUNDARY
+from nplm.text.vocab import BOUNDARY
 
 MAX_EXPANSIONS = 200_000
 FIRST_CHILDREN = 8

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 
 from nplm.config import RunConfig
-from nplm.corpus.dataset import Dataset
 from nplm.corpus.tables import table_of
 from nplm.errors import DeviceError
+from nplm.text.dataset import Dataset
 from nplm.training.batches import is_dense
 from nplm.training.captured import draws_on_device
 from nplm.training.mixture import MAX_TABLE_BYTES, NGramTable

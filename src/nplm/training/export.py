@@ -21,7 +21,6 @@ import torch
 import nplm
 from nplm.config import SamplingConfig, StreamConfig
 from nplm.corpus.contexts import ContextTable
-from nplm.corpus.dataset import SPLITS, Dataset
 from nplm.corpus.evaluate import evaluate
 from nplm.corpus.tables import table_of
 from nplm.errors import VerificationError
@@ -32,6 +31,7 @@ from nplm.runtime.novelty import NoveltyFilter
 from nplm.runtime.sampling import LANES, cumulative, probabilities, uniforms
 from nplm.runtime.session import INPUT, OUTPUT, open_bytes
 from nplm.stepmodel import StepModel, all_logits, iter_logits, log_softmax
+from nplm.text.dataset import SPLITS, Dataset
 from nplm.training.checkpoint import Run
 from nplm.training.mixture import Mixture
 

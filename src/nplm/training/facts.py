@@ -9,12 +9,12 @@ import tomli_w
 import torch
 
 from nplm.config import MixtureConfig, ModelConfig, RunConfig, TrainConfig
-from nplm.corpus.dataset import Dataset
 from nplm.errors import DataError, UsageError
 from nplm.files import read_json, read_toml, write_bytes, write_json
 from nplm.runtime.modelcard import ModelCard
+from nplm.text.dataset import Dataset
+from nplm.text.vocab import Vocab
 from nplm.training.tensorfile import NO_RUN
-from nplm.vocab import Vocab
 
 CONFIG, VOCAB = "config.toml", "vocab.json"
 

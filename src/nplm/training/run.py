@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from nplm.config import RunConfig
-from nplm.corpus.dataset import Dataset
 from nplm.corpus.ngram import MAX_ORDER, best_order
 from nplm.corpus.tables import tables_of
 from nplm.errors import DataError, DivergedError
+from nplm.text.dataset import Dataset
 from nplm.training.checkpoint import BEST, LAST, LOSSES, METRICS, NGRAM, Writer, locked
 from nplm.training.facts import RunFacts, new_facts, read_facts, write_facts
 from nplm.training.looks import LOOKS

@@ -18,8 +18,8 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
-from nplm.corpus.dataset import load
 from nplm.errors import DataError, DivergedError
+from nplm.text.dataset import load
 from nplm.training.checkpoint import LAST, locked, metrics
 from nplm.training.loop import Stepped
 from nplm.training.run import refuse_order, train

@@ -15,7 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nplm.config import DatasetConfig
-from nplm.corpus.dataset import (
+from nplm.corpus.tables import table_of
+from nplm.errors import DataError
+from nplm.text.dataset import (
     SPLITS,
     Dataset,
     Source,
@@ -27,9 +29,7 @@ from nplm.corpus.dataset import (
     save,
     split_strings,
 )
-from nplm.corpus.tables import table_of
-from nplm.errors import DataError
-from nplm.vocab import Vocab, normalize
+from nplm.text.vocab import Vocab, normalize
 
 ALL_TRAIN = ("1", "0", "0")
 HALVES = ("0.5", "0.25", "0.25")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nplm.errors import DataError
-from nplm.vocab import BOUNDARY, Vocab, normalize, show_symbols
+from nplm.text.vocab import BOUNDARY, Vocab, normalize, show_symbols
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"))
 

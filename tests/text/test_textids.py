@@ -5,8 +5,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nplm.textids import BulkCodec, as_lines, code_points, vocab_of
-from nplm.vocab import Vocab
+from nplm.text.textids import BulkCodec, as_lines, code_points, vocab_of
+from nplm.text.vocab import Vocab
 
 CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\n")
 STRINGS = st.lists(st.text(CHARACTERS))

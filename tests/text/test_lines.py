@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nplm.errors import DataError
-from nplm.runtime.lines import Lines, iter_lines
+from nplm.text.lines import Lines, iter_lines
 
 TEXT = "\ufeffanna\r\n\nb\u00e9\u2028b\x85\x0c\x1c\n\rc\nlast".encode()
 

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from nplm.config import DatasetConfig
 from nplm.errors import DataError
 from nplm.files import atomic_folder, read_json, refuse_existing, sha256, write_json
-from nplm.textids import BulkCodec, as_lines, vocab_of
-from nplm.vocab import BOUNDARY, Vocab, normalize, show_symbols
+from nplm.text.textids import BulkCodec, as_lines, vocab_of
+from nplm.text.vocab import BOUNDARY, Vocab, normalize, show_symbols
 
 FORMAT = 1
 SPLITS = ("train", "val", "test")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.vocab import Vocab
+from nplm.text.vocab import Vocab
 
 LINE_END = ord("\n")
 

@@ -1,0 +1,1 @@
+"""Strings become ids: vocabulary, reader, data set on disk. Needs numpy alone."""
