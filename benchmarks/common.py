@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import mean
 
 from nplm.config import DatasetConfig
-from nplm.corpus.tables import tables_of
+from nplm.counts.tables import tables_of
 from nplm.presets import override, preset
 from nplm.text import dataset
 from nplm.text.dataset import Dataset

@@ -20,8 +20,8 @@ from torch.nn import functional as F
 
 import nplm
 from nplm.config import RunConfig
-from nplm.corpus.evaluate import evaluate
-from nplm.corpus.tables import table_of
+from nplm.counts.evaluate import evaluate
+from nplm.counts.tables import table_of
 from nplm.presets import override, preset
 from nplm.runtime.session import OnnxModel, open_model
 from nplm.stepmodel import all_logits, log_softmax

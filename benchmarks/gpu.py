@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from nplm.config import DatasetConfig, RunConfig
-from nplm.corpus.tables import table_of
+from nplm.counts.tables import table_of
 from nplm.errors import NplmError
 from nplm.presets import PRESETS, override
 from nplm.runtime.modelcard import ModelCard

@@ -11,8 +11,8 @@ import numpy as np
 from common import names
 from numpy.typing import NDArray
 
-from nplm.corpus.contexts import ContextTable, count_contexts
-from nplm.corpus.tables import table_of
+from nplm.counts.contexts import ContextTable, count_contexts
+from nplm.counts.tables import table_of
 
 ORDER = 6
 

@@ -17,14 +17,14 @@ GROUND = {"errors", "config", "files", "stepmodel", "presets"}
 ALLOWED = {
     "ground": {"ground"},
     "text": {"ground", "text"},
-    "corpus": {"ground", "text", "corpus"},
+    "counts": {"ground", "text", "counts"},
     "runtime": {"ground", "text", "runtime"},
-    "training": {"ground", "text", "corpus", "runtime", "training"},
-    "report": {"ground", "text", "corpus", "runtime", "training", "report"},
-    "cli": {"ground", "text", "corpus", "runtime", "training", "report", "cli"},
+    "training": {"ground", "text", "counts", "runtime", "training"},
+    "report": {"ground", "text", "counts", "runtime", "training", "report"},
+    "cli": {"ground", "text", "counts", "runtime", "training", "report", "cli"},
 }
 HEAVY = TRAIN_EXTRA
-LIGHT = {"ground", "text", "corpus", "runtime"}
+LIGHT = {"ground", "text", "counts", "runtime"}
 DOOR = "runtime"  # where nplm itself stands: its __init__ opens a model
 
 
@@ -87,14 +87,14 @@ def test_every_room_and_every_module_of_the_ground_is_in_the_list() -> None:
     ("file", "line", "wrong"),
     [
         ("files.py", "from nplm.text import dataset", "nplm.text"),
-        ("corpus/info.py", "from nplm import training", "nplm.training"),
-        ("corpus/info.py", "import nplm.attic.old", "nplm.attic.old"),
-        ("corpus/info.py", "from nplm import load", "nplm.load"),
-        ("corpus/info.py", "from ..runtime import model", "nplm.runtime"),
-        ("corpus/info.py", "from .. import cli", "nplm.cli"),
-        ("corpus/info.py", "def f():\n    import torch.nn", "torch.nn"),
-        ("corpus/info.py", "import onnxruntime", "onnxruntime"),
-        ("runtime/model.py", "from nplm.corpus.info import describe", "nplm.corpus.info"),
+        ("counts/info.py", "from nplm import training", "nplm.training"),
+        ("counts/info.py", "import nplm.attic.old", "nplm.attic.old"),
+        ("counts/info.py", "from nplm import load", "nplm.load"),
+        ("counts/info.py", "from ..runtime import model", "nplm.runtime"),
+        ("counts/info.py", "from .. import cli", "nplm.cli"),
+        ("counts/info.py", "def f():\n    import torch.nn", "torch.nn"),
+        ("counts/info.py", "import onnxruntime", "onnxruntime"),
+        ("runtime/model.py", "from nplm.counts.info import describe", "nplm.counts.info"),
         ("training/loop.py", "from nplm.report.page import render", "nplm.report.page"),
         ("attic/old.py", "from nplm import files", "nplm.files"),
         ("new.py", "from nplm.text.vocab import Vocab", "nplm.text.vocab"),

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from nplm.config import DatasetConfig, RunConfig, SamplingConfig, StreamConfig
-from nplm.corpus.tables import table_of
+from nplm.counts.tables import table_of
 from nplm.presets import override, preset
 from nplm.report.page import SCORED, Report, describe, render
 from nplm.runtime.generate import generate

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nplm.config import SamplingConfig, StreamConfig
-from nplm.corpus.evaluate import evaluate
-from nplm.corpus.tables import table_of
+from nplm.counts.evaluate import evaluate
+from nplm.counts.tables import table_of
 from nplm.errors import ConstraintError, DataError
 from nplm.runtime.automata import Automata
 from nplm.runtime.generate import generate

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nplm.config import DatasetConfig
-from nplm.corpus.tables import table_of
+from nplm.counts.tables import table_of
 from nplm.errors import DataError
 from nplm.text.dataset import (
     SPLITS,

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from nplm.config import ModelConfig, TrainConfig
-from nplm.corpus.contexts import ContextTable, count_contexts
-from nplm.corpus.ngram import fit
-from nplm.corpus.tables import table_of
+from nplm.counts.contexts import ContextTable, count_contexts
+from nplm.counts.ngram import fit
+from nplm.counts.tables import table_of
 from nplm.text.dataset import Dataset
 from nplm.training.batches import (
     ContextSampler,

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nplm.config import ModelConfig, RunConfig
-from nplm.corpus.tables import table_of
+from nplm.counts.tables import table_of
 from nplm.presets import override, preset
 from nplm.text.dataset import Dataset
 from nplm.training.batches import ContextSampler, Targets, first_shift, shift_of

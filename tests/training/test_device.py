@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nplm.config import RunConfig
-from nplm.corpus.tables import table_of
+from nplm.counts.tables import table_of
 from nplm.errors import DeviceError
 from nplm.presets import override, preset
 from nplm.text.dataset import Dataset

@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 from nplm.config import SamplingConfig, StreamConfig
-from nplm.corpus.tables import table_of
+from nplm.counts.tables import table_of
 from nplm.errors import DataError, VerificationError
 from nplm.runtime.generate import default_max_length, generate
 from nplm.runtime.session import OnnxModel, open_model

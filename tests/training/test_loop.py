@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from nplm.config import RunConfig, TrainConfig
-from nplm.corpus.evaluate import evaluate
-from nplm.corpus.tables import table_of
+from nplm.counts.evaluate import evaluate
+from nplm.counts.tables import table_of
 from nplm.errors import DivergedError
 from nplm.presets import PRESETS, override
 from nplm.text.dataset import Dataset

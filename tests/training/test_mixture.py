@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from nplm.config import ModelConfig, RunConfig, SamplingConfig, StreamConfig
-from nplm.corpus.contexts import count_contexts
-from nplm.corpus.evaluate import evaluate, pair_log_probabilities
-from nplm.corpus.ngram import NGram, fit
-from nplm.corpus.tables import table_of
+from nplm.counts.contexts import count_contexts
+from nplm.counts.evaluate import evaluate, pair_log_probabilities
+from nplm.counts.ngram import NGram, fit
+from nplm.counts.tables import table_of
 from nplm.errors import DataError
 from nplm.presets import override, preset
 from nplm.runtime.generate import generate

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from nplm.config import DatasetConfig, RunConfig
-from nplm.corpus.evaluate import evaluate
-from nplm.corpus.ngram import best_order
-from nplm.corpus.tables import table_of
+from nplm.counts.evaluate import evaluate
+from nplm.counts.ngram import best_order
+from nplm.counts.tables import table_of
 from nplm.errors import DataError, DivergedError
 from nplm.presets import override, preset
 from nplm.text import dataset

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from nplm.config import RunConfig
-from nplm.corpus.tables import table_of
+from nplm.counts.tables import table_of
 from nplm.errors import DataError, DivergedError
 from nplm.presets import override
 from nplm.text.dataset import Dataset

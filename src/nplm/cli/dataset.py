@@ -75,7 +75,7 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what a data set holds, and how its contexts grow with the block size."""
-    from nplm.corpus.info import describe
+    from nplm.counts.info import describe
     from nplm.text.dataset import load
 
     dataset = load(latest.dataset_folder(folder))
@@ -89,7 +89,7 @@ def _print(dataset: "Dataset") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from nplm.corpus.info import block_sizes
+    from nplm.counts.info import block_sizes
     from nplm.text.dataset import SPLITS
     from nplm.text.vocab import show_symbols
 

@@ -74,9 +74,9 @@ class Opened:
 
 def scores(opened: Opened, splits: list[str]) -> list[dict[str, Any]]:
     """What `--json` prints of each split."""
-    from nplm.corpus.baselines import Baselines
-    from nplm.corpus.evaluate import evaluate
-    from nplm.corpus.tables import table_of
+    from nplm.counts.baselines import Baselines
+    from nplm.counts.evaluate import evaluate
+    from nplm.counts.tables import table_of
 
     dataset = opened.dataset
     baselines = Baselines.of(dataset)

@@ -16,9 +16,9 @@ import torch
 
 import nplm
 from nplm.config import SamplingConfig, StreamConfig
-from nplm.corpus.baselines import Baselines
-from nplm.corpus.evaluate import Nats, evaluate
-from nplm.corpus.tables import table_of
+from nplm.counts.baselines import Baselines
+from nplm.counts.evaluate import Nats, evaluate
+from nplm.counts.tables import table_of
 from nplm.presets import shown
 from nplm.report.embedding import embedding_figure
 from nplm.report.figures import as_svg, batch_label, loss_figure

@@ -1,7 +1,7 @@
 """Text to splits to ids on disk, and back: `dataset.json` and one stream of ids per split.
 
 A stream holds the ids of its strings, each followed by one boundary; it is memory-mapped on load.
-Statistics of a data set are in `corpus.info`.
+Statistics of a data set are in `counts.info`.
 """
 
 import codecs

@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nplm.config import TrainConfig
-from nplm.corpus.contexts import ContextTable
-from nplm.corpus.ngram import CHUNK, NGram
+from nplm.counts.contexts import ContextTable
+from nplm.counts.ngram import CHUNK, NGram
 from nplm.training.model import NeuralLM
 
 GOLDEN = (5**0.5 - 1) / 2

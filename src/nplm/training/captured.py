@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from nplm.config import TrainConfig
-from nplm.corpus.contexts import ContextTable
-from nplm.corpus.ngram import NGram
+from nplm.counts.contexts import ContextTable
+from nplm.counts.ngram import NGram
 from nplm.errors import UsageError
 from nplm.training.batches import Batch, Targets, first_shift, is_dense, losses, shift_of
 from nplm.training.model import NeuralLM

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 
 from nplm.config import RunConfig
-from nplm.corpus.tables import table_of
+from nplm.counts.tables import table_of
 from nplm.errors import DeviceError
 from nplm.text.dataset import Dataset
 from nplm.training.batches import is_dense

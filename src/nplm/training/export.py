@@ -20,9 +20,9 @@ import torch
 
 import nplm
 from nplm.config import SamplingConfig, StreamConfig
-from nplm.corpus.contexts import ContextTable
-from nplm.corpus.evaluate import evaluate
-from nplm.corpus.tables import table_of
+from nplm.counts.contexts import ContextTable
+from nplm.counts.evaluate import evaluate
+from nplm.counts.tables import table_of
 from nplm.errors import VerificationError
 from nplm.files import refuse_existing, write_bytes, write_json
 from nplm.runtime.generate import Generated, default_max_length, generate

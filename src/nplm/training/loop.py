@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nplm.config import RunConfig
-from nplm.corpus.contexts import ContextTable
-from nplm.corpus.evaluate import evaluate, pair_log_probabilities
-from nplm.corpus.ngram import NGram, fit
+from nplm.counts.contexts import ContextTable
+from nplm.counts.evaluate import evaluate, pair_log_probabilities
+from nplm.counts.ngram import NGram, fit
 from nplm.errors import DivergedError
 from nplm.training.batches import losses, make_sampler
 from nplm.training.captured import CapturedStep

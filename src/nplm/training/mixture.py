@@ -3,7 +3,7 @@
     p(s|c) = w_0 p_ngram(s|c) + sum_k w_k p_network_k(s|c)
 
 as in the mixed results of Bengio et al. (2003), section 4.2 and Table 1, but with weights that can
-be learnt on val. The n-gram itself is fitted in `corpus.ngram`.
+be learnt on val. The n-gram itself is fitted in `counts.ngram`.
 
 Letters: B rows, T block size, V vocabulary size, P parts, S states, E (context, symbol) pairs.
 """
@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nplm.corpus.ngram import NGram
+from nplm.counts.ngram import NGram
 from nplm.errors import DataError
 from nplm.training.model import NeuralLM
 

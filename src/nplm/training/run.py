@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from nplm.config import RunConfig
-from nplm.corpus.ngram import MAX_ORDER, best_order
-from nplm.corpus.tables import tables_of
+from nplm.counts.ngram import MAX_ORDER, best_order
+from nplm.counts.tables import tables_of
 from nplm.errors import DataError, DivergedError
 from nplm.text.dataset import Dataset
 from nplm.training.checkpoint import BEST, LAST, LOSSES, METRICS, NGRAM, Writer, locked

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from nplm.corpus.contexts import count_contexts
-from nplm.corpus.evaluate import Nats, evaluate, pair_log_probabilities
-from nplm.corpus.tables import table_of
+from nplm.counts.contexts import count_contexts
+from nplm.counts.evaluate import Nats, evaluate, pair_log_probabilities
+from nplm.counts.tables import table_of
 from nplm.text.dataset import Dataset
 
 Strings = list[list[int]]

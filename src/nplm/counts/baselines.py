@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.corpus.contexts import ContextTable, count_contexts
-from nplm.corpus.ngram import MAX_ORDER, NGram, best_order, fit
-from nplm.corpus.tables import table_of
+from nplm.counts.contexts import ContextTable, count_contexts
+from nplm.counts.ngram import MAX_ORDER, NGram, best_order, fit
+from nplm.counts.tables import table_of
 from nplm.text.dataset import SPLITS, Dataset
 
 

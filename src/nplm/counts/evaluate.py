@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.corpus.contexts import ContextTable
+from nplm.counts.contexts import ContextTable
 from nplm.stepmodel import StepModel, iter_logits, log_softmax
 
 

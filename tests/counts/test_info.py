@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from nplm.config import DatasetConfig
-from nplm.corpus.info import block_sizes, describe
+from nplm.counts.info import block_sizes, describe
 from nplm.text import dataset
 from nplm.text.dataset import SPLITS, Dataset
 

@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from nplm.corpus.contexts import ContextTable
-from nplm.corpus.tables import table_of
+from nplm.counts.contexts import ContextTable
+from nplm.counts.tables import table_of
 from nplm.text.dataset import SPLITS, Dataset
 
 BLOCK_SIZES = range(1, 9)

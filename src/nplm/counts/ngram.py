@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.corpus.contexts import ContextTable
-from nplm.corpus.evaluate import Nats
+from nplm.counts.contexts import ContextTable
+from nplm.counts.evaluate import Nats
 from nplm.text.vocab import BOUNDARY
 
 MAX_ORDER = 8  # of those that `best_order` tries

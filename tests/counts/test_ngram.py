@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from nplm.corpus.contexts import ContextTable, count_contexts
-from nplm.corpus.ngram import best_order, discounts, fit
-from nplm.corpus.tables import table_of
+from nplm.counts.contexts import ContextTable, count_contexts
+from nplm.counts.ngram import best_order, discounts, fit
+from nplm.counts.tables import table_of
 from nplm.text import dataset
 from nplm.text.dataset import Dataset
 
@@ -165,7 +165,7 @@ def test_rows_are_the_probabilities_of_each_seen_context(strings: Strings, order
 def test_rows_in_many_blocks_are_the_rows(small: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     ngram = fit(table_of(small, "train", 3), 4)
     whole = np.concatenate(list(ngram.rows()))
-    monkeypatch.setattr("nplm.corpus.ngram.CHUNK", 100 * len(small.vocab))
+    monkeypatch.setattr("nplm.counts.ngram.CHUNK", 100 * len(small.vocab))
     blocks = list(ngram.rows())
     assert max(map(len, blocks)) == 100
     np.testing.assert_array_equal(np.concatenate(blocks), whole)

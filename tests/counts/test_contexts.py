@@ -11,8 +11,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from nplm.corpus.contexts import ContextTable, count_contexts
-from nplm.corpus.tables import table_of
+from nplm.counts.contexts import ContextTable, count_contexts
+from nplm.counts.tables import table_of
 from nplm.text import dataset
 from nplm.text.dataset import Dataset
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nplm.config import DatasetConfig
-from nplm.corpus.baselines import Baselines
-from nplm.corpus.ngram import best_order
-from nplm.corpus.tables import table_of
+from nplm.counts.baselines import Baselines
+from nplm.counts.ngram import best_order
+from nplm.counts.tables import table_of
 from nplm.text import dataset
 from nplm.text.dataset import SPLITS, Dataset
 

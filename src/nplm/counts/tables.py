@@ -1,6 +1,6 @@
 """The context tables of a data set's splits."""
 
-from nplm.corpus.contexts import ContextTable, count_contexts
+from nplm.counts.contexts import ContextTable, count_contexts
 from nplm.errors import DataError
 from nplm.text.dataset import Dataset
 

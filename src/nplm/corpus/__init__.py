@@ -1,1 +1,0 @@
-"""Strings become counts: data sets, context tables, exact evaluation. Needs numpy, never torch."""

@@ -1,0 +1,1 @@
+"""Ids become contexts with counts: n-gram, exact evaluation, what a data set holds. Needs numpy."""
