@@ -7,10 +7,10 @@ from statistics import mean
 from nplm.config import DatasetConfig
 from nplm.counts.tables import tables_of
 from nplm.presets import override, preset
+from nplm.runs.run import settle_order
 from nplm.text import dataset
 from nplm.text.dataset import Dataset
 from nplm.training.loop import Evaluated, Trainer
-from nplm.training.run import settle_order
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("NPLM_SHARED_DATA", ROOT.parent / "shared" / "data"))

@@ -22,13 +22,13 @@ import nplm
 from nplm.config import RunConfig
 from nplm.counts.evaluate import evaluate
 from nplm.counts.tables import table_of
+from nplm.export.onnxfile import export
 from nplm.presets import override, preset
+from nplm.runs import run
+from nplm.runs.checkpoint import load_run
 from nplm.runtime.session import OnnxModel, open_model
 from nplm.stepmodel import all_logits, log_softmax
 from nplm.text import dataset
-from nplm.training import run
-from nplm.training.checkpoint import load_run
-from nplm.training.export import export
 from nplm.training.model import NeuralLM
 
 PLAIN_NAMES = 3000

@@ -17,7 +17,7 @@ from nplm.text.dataset import Dataset
 
 HAS_TRAINING = importlib.util.find_spec("torch") is not None
 SHARED = Path(os.environ.get("NPLM_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
-ROOMS = {"training", "report"}  # that need torch
+ROOMS = {"training", "runs", "export", "report"}  # that need torch
 NAMES = Path(__file__).parents[1] / "data" / "names.txt"
 
 
@@ -94,7 +94,7 @@ def run_folder(
 ) -> Path:
     """A finished run of `tiny_config` on `small`. Do not write into it: copy it."""
     pytest.importorskip("torch")
-    from nplm.training import run
+    from nplm.runs import run
 
     folder = tmp_path_factory.mktemp("checkpoints") / "names"
     list(run.train(folder, tiny_config, small, small_folder))
@@ -104,8 +104,8 @@ def run_folder(
 @pytest.fixture(scope="session")
 def model_file(run_folder: Path, small: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The export of `run_folder`."""
-    from nplm.training.checkpoint import load_run
-    from nplm.training.export import export
+    from nplm.export.onnxfile import export
+    from nplm.runs.checkpoint import load_run
 
     out = tmp_path_factory.mktemp("exports") / "names.onnx"
     export(load_run(run_folder), small, out)
@@ -139,7 +139,7 @@ class Serial:
 def serial(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sweeps run in this process: a process that imports torch takes seconds to start."""
     pytest.importorskip("torch")
-    from nplm.training import sweep
+    from nplm.runs import sweep
 
     def start(reports: Any, stopping: Any) -> None:
         sweep._worker.update(reports=reports, stopping=stopping)

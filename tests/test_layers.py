@@ -20,8 +20,10 @@ ALLOWED = {
     "counts": {"ground", "text", "counts"},
     "runtime": {"ground", "text", "runtime"},
     "training": {"ground", "text", "counts", "runtime", "training"},
-    "report": {"ground", "text", "counts", "runtime", "training", "report"},
-    "cli": {"ground", "text", "counts", "runtime", "training", "report", "cli"},
+    "runs": {"ground", "text", "counts", "runtime", "training", "runs"},
+    "export": {"ground", "text", "counts", "runtime", "training", "runs", "export"},
+    "report": {"ground", "text", "counts", "runtime", "training", "runs", "report"},
+    "cli": {"ground", "text", "counts", "runtime", "training", "runs", "export", "report", "cli"},
 }
 HEAVY = TRAIN_EXTRA
 LIGHT = {"ground", "text", "counts", "runtime"}

@@ -112,7 +112,7 @@ def test_the_command_line_of_a_data_set(nplm: "Nplm", trained: Path, options: st
     (trained / "my list.txt").write_text(text, "utf-8")
     nplm.ok("dataset", "build", "my list.txt", *options.split(), "--out", "data/my list")
     nplm.ok("train", "data/my list", *nplm.tiny, "--steps", "5", "--order", "2", "--out", "run")
-    from nplm.training.facts import read_facts
+    from nplm.runs.facts import read_facts
 
     data = load(trained / "data" / "my list")
     build, *_ = commands(trained / "run", read_facts(trained / "run"), data)

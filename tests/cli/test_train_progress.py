@@ -23,8 +23,8 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 @pytest.mark.parametrize("first", [0, 40])
 def test_there_is_no_loss_before_there_is_one(terminal: io.StringIO, first: int) -> None:
     from nplm.cli.train import SHOW_EVERY, _show
+    from nplm.runs.run import RunEvent, Started
     from nplm.training.loop import Stepped
-    from nplm.training.run import RunEvent, Started
 
     def events() -> Iterator[RunEvent]:
         yield Started(first, 100, 10, 1.0, "cpu", 0, 0)

@@ -21,8 +21,8 @@ RUN, WEIGHTS = "checkpoints/names", "model.safetensors"
 
 def as_0_1_0_left_it(folder: Path) -> None:
     """It saved the weights of step 0, in both files, before anything was evaluated."""
-    from nplm.training.checkpoint import BEST, LAST, Writer
-    from nplm.training.tensorfile import read_header, read_tensors, write_tensors
+    from nplm.runs.checkpoint import BEST, LAST, Writer
+    from nplm.runs.tensorfile import read_header, read_tensors, write_tensors
 
     writer = Writer(folder)
     _, tensors = read_tensors(folder / LAST, writer._hashes)
@@ -62,7 +62,7 @@ def stopped_after(steps: int) -> Callable[[], bool]:
 
 
 def train(home: Path, config: RunConfig, small: Dataset, steps: int) -> None:
-    from nplm.training import run
+    from nplm.runs import run
 
     stop = stopped_after(steps)
     list(run.train(home / RUN, config, small, home / "data" / "names", stop=stop))
@@ -97,7 +97,7 @@ def test_its_weights_are_not_used(nplm: "Nplm", command: str) -> None:
 
 def test_what_it_says_helps(nplm: "Nplm", unevaluated: Path, finished: Path) -> None:
     """Gone on with, it is the run that was never stopped."""
-    from nplm.training.checkpoint import LOSSES, load_run
+    from nplm.runs.checkpoint import LOSSES, load_run
 
     line = nplm.refuses(3, "eval", RUN)
     nplm.ok(*shlex.split(line.partition("go on: nplm ")[2]))
@@ -178,7 +178,7 @@ def test_diverged_before_an_evaluation_nothing_is_kept(nplm: "Nplm", home: Path)
 def test_diverged_after_an_evaluation_the_best_is_kept(
     nplm: "Nplm", home: Path, options: tuple[str, ...]
 ) -> None:
-    from nplm.training.checkpoint import metrics
+    from nplm.runs.checkpoint import metrics
 
     line = diverging(nplm, "--learning-rate", "300", "--eval-every", "1", *options)
     vals = {e.step: e.val_nats_per_symbol or 0.0 for e in metrics(home / RUN)}
@@ -207,7 +207,7 @@ def test_what_is_typed_is_what_there_is(
     nplm: "Nplm", home: Path, tiny_config: RunConfig, small: Dataset
 ) -> None:
     """Names with spaces are quoted; a data set elsewhere is named in full."""
-    from nplm.training import run
+    from nplm.runs import run
 
     options: dict[str, Any] = {"stop": stopped_after(3)}
     there, data = home / "my run", home.parent / f"{home.name} data"

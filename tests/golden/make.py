@@ -10,11 +10,11 @@ import tempfile
 from pathlib import Path
 
 from nplm.config import DatasetConfig
+from nplm.export.onnxfile import export
 from nplm.presets import override, preset
+from nplm.runs import run
+from nplm.runs.checkpoint import load_run
 from nplm.text import dataset
-from nplm.training import run
-from nplm.training.checkpoint import load_run
-from nplm.training.export import export
 
 HERE = Path(__file__).parent
 SETTINGS = {"block_size": 3, "embedding_size": 4, "hidden_size": 16, "steps": 300, "smoothing": 0.0}

@@ -17,14 +17,14 @@ from nplm.config import DatasetConfig, RunConfig, SamplingConfig, StreamConfig
 from nplm.counts.tables import table_of
 from nplm.presets import override, preset
 from nplm.report.page import SCORED, Report, describe, render
+from nplm.runs import run
+from nplm.runs.checkpoint import BEST, LAST, METRICS, load_run, metrics
+from nplm.runs.facts import new_facts, write_facts
+from nplm.runs.looks import LOOKS, record_look
 from nplm.runtime.generate import generate
 from nplm.stepmodel import log_softmax
 from nplm.text import dataset
 from nplm.text.dataset import Dataset
-from nplm.training import run
-from nplm.training.checkpoint import BEST, LAST, METRICS, load_run, metrics
-from nplm.training.facts import new_facts, write_facts
-from nplm.training.looks import LOOKS, record_look
 
 ATTACKS = ["<b>x</b>", '"><script>alert(1)</script>', "&lt;i&gt;", "{{ 7 * 7 }}", "'onload=x"]
 SECTIONS = {

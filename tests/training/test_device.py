@@ -11,9 +11,9 @@ from nplm.config import RunConfig
 from nplm.counts.tables import table_of
 from nplm.errors import DeviceError
 from nplm.presets import override, preset
+from nplm.runs.checkpoint import load_run
 from nplm.text.dataset import Dataset
 from nplm.training import batches, device
-from nplm.training.checkpoint import load_run
 from nplm.training.device import choose, for_generating, for_training, work
 
 GIB = 1 << 30
@@ -137,7 +137,7 @@ def test_a_device_without_room_is_left_alone(
 def test_generating_takes_what_there_is_for_a_network(
     machine: Machine, run_folder: Path, small: Dataset, tmp_path: Path
 ) -> None:
-    from nplm.training import run
+    from nplm.runs import run
 
     network = load_run(run_folder).module
     list(run.train(tmp_path / "run", override(preset("ngram"), {"order": 3}, ""), small, tmp_path))

@@ -16,14 +16,15 @@ from nplm.counts.evaluate import evaluate, pair_log_probabilities
 from nplm.counts.ngram import NGram, fit
 from nplm.counts.tables import table_of
 from nplm.errors import DataError
+from nplm.export.onnxfile import Proof, export
 from nplm.presets import override, preset
+from nplm.runs import run
+from nplm.runs.checkpoint import Run, load_run
 from nplm.runtime.generate import generate
 from nplm.runtime.session import OnnxModel, open_model
 from nplm.stepmodel import log_softmax
 from nplm.text.dataset import Dataset
-from nplm.training import mixture, run
-from nplm.training.checkpoint import Run, load_run
-from nplm.training.export import Proof, export
+from nplm.training import mixture
 from nplm.training.loop import Trainer
 from nplm.training.mixture import Mixture, NGramTable, learn_weights, refuse_large, share_out
 from nplm.training.model import NeuralLM

@@ -11,11 +11,11 @@ import torch
 from nplm.config import RunConfig
 from nplm.counts.tables import table_of
 from nplm.errors import DataError, DivergedError
+from nplm.export.onnxfile import export
 from nplm.presets import override
+from nplm.runs import run
+from nplm.runs.checkpoint import LOSSES, load_run
 from nplm.text.dataset import Dataset
-from nplm.training import run
-from nplm.training.checkpoint import LOSSES, load_run
-from nplm.training.export import export
 from nplm.training.loop import Evaluated, Trainer
 from nplm.training.torchmodel import TorchModel
 

@@ -25,7 +25,7 @@ def run_folder(given: Path | None) -> Path:
     """`given`, or the run finished last under checkpoints/."""
     if given is not None:
         return given
-    from nplm.training.checkpoint import LAST, is_finished
+    from nplm.runs.checkpoint import LAST, is_finished
 
     found = []
     for path in CHECKPOINTS.glob(f"*/{LAST}"):

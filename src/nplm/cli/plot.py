@@ -28,8 +28,8 @@ def loss(
     """Batch losses and exact train and val over the steps."""
     with training_extra("nplm plot"):
         from nplm.report.figures import batch_label, loss_figure, refuse_format, save
-        from nplm.training.checkpoint import batch_losses, metrics
-        from nplm.training.facts import read_facts
+        from nplm.runs.checkpoint import batch_losses, metrics
+        from nplm.runs.facts import read_facts
     from nplm.errors import DataError
     from nplm.files import refuse_existing
 
@@ -59,7 +59,7 @@ def embedding(
     with training_extra("nplm plot"):
         from nplm.report.embedding import embedding_figure
         from nplm.report.figures import refuse_format, save
-        from nplm.training.checkpoint import load_run
+        from nplm.runs.checkpoint import load_run
     from nplm.files import refuse_existing
 
     folder = latest.run_folder(run)
@@ -82,7 +82,7 @@ def sweep(
     """Val over the swept settings."""
     with training_extra("nplm plot"):
         from nplm.report.figures import refuse_format, save_sweep
-        from nplm.training.trials import results
+        from nplm.runs.trials import results
     from nplm.errors import DataError
     from nplm.files import refuse_existing
 

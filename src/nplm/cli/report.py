@@ -11,8 +11,8 @@ from nplm.cli.rundata import dataset_of
 from nplm.cli.settings import as_flags
 
 if TYPE_CHECKING:
+    from nplm.runs.facts import RunFacts
     from nplm.text.dataset import Dataset
-    from nplm.training.facts import RunFacts
 
 
 def report(
@@ -30,7 +30,7 @@ def report(
     """Everything about a run on one page: a single file that needs no network."""
     with training_extra("nplm report"):
         from nplm.report.page import describe, render
-        from nplm.training.facts import read_facts
+        from nplm.runs.facts import read_facts
     from nplm.files import refuse_existing, write_bytes
 
     folder = latest.run_folder(run)

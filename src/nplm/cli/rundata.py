@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from nplm.errors import DataError
 
 if TYPE_CHECKING:
+    from nplm.runs.facts import RunFacts
     from nplm.text.dataset import Dataset
-    from nplm.training.facts import RunFacts
 
 
 def dataset_of(run: Path, facts: "RunFacts", given: Path | None, cure: str) -> "Dataset":

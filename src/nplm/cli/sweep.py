@@ -13,7 +13,7 @@ from nplm.errors import DataError, InterruptedRunError, UsageError
 from nplm.presets import PRESETS, near, shown
 
 if TYPE_CHECKING:
-    from nplm.training.trials import Outcome, Trial
+    from nplm.runs.trials import Outcome, Trial
 
 SWEEP = "Sweep"
 
@@ -63,8 +63,8 @@ def sweep(
     base = settings_for(preset_name, config, settings)
     with training_extra("nplm sweep"):
         from nplm.report.figures import save_sweep
-        from nplm.training import sweep as sweeps
-        from nplm.training.trials import RESULTS, best, plan
+        from nplm.runs import sweep as sweeps
+        from nplm.runs.trials import RESULTS, best, plan
     folder = latest.dataset_folder(source)
     target = out or latest.CHECKPOINTS / f"{folder.name}-sweep"
     trials = plan(base, points, target)
@@ -118,7 +118,7 @@ def parse_grid(texts: list[str], fixed: dict[str, Any]) -> dict[str, list[Any]]:
 
 def _follow(events: Any, trials: "list[Trial]") -> "list[Outcome]":
     """Collect outcomes; on a terminal one bar for the sweep and one for each running trial."""
-    from nplm.training.trials import Outcome
+    from nplm.runs.trials import Outcome
 
     outcomes = []
     with progress() as bars:

@@ -8,7 +8,7 @@ from nplm.cli.console import note
 from nplm.errors import DataError
 
 if TYPE_CHECKING:
-    from nplm.training.checkpoint import Run
+    from nplm.runs.checkpoint import Run
 
 
 def count_run(run: "Run", nats_per_symbol: float) -> int:
@@ -17,7 +17,7 @@ def count_run(run: "Run", nats_per_symbol: float) -> int:
     Raises:
         DataError: it cannot be recorded, so it must not be taken.
     """
-    from nplm.training.looks import looks, record_look
+    from nplm.runs.looks import looks, record_look
 
     before = looks(run.folder)
     record_look(run.folder, nats_per_symbol, run.best_step)
@@ -31,7 +31,7 @@ def count_file(model: Path, nats_per_symbol: float) -> int | None:
     A file may lie where nobody but its maker writes: then the look is taken, and not counted.
     """
     from nplm.files import read_bytes
-    from nplm.training.looks import file_looks, record_file_look
+    from nplm.runs.looks import file_looks, record_file_look
 
     before = None
     try:

@@ -15,10 +15,10 @@ from nplm.errors import InterruptedRunError, UsageError
 from nplm.presets import PRESETS
 
 if TYPE_CHECKING:
+    from nplm.runs.checkpoint import Run
+    from nplm.runs.run import RunEvent, Started
     from nplm.text.dataset import Dataset
-    from nplm.training.checkpoint import Run
     from nplm.training.loop import Evaluated
-    from nplm.training.run import RunEvent, Started
 
 
 SHOW_EVERY = 16  # steps between updates of the progress bar
@@ -58,10 +58,10 @@ def train(
 ) -> None:
     """Train a model on a data set. Flags win over --config, which wins over --preset."""
     with training_extra("nplm train"):
+        from nplm.runs import run
+        from nplm.runs.checkpoint import is_finished, load_run
+        from nplm.runs.facts import read_facts
         from nplm.training import device as devices
-        from nplm.training import run
-        from nplm.training.checkpoint import is_finished, load_run
-        from nplm.training.facts import read_facts
     if resume and force:
         raise UsageError("--resume and --force contradict each other", "give one of them")
     dataset, folder = _dataset(source)
@@ -114,8 +114,8 @@ def _show(events: Iterable["RunEvent"], steps: int) -> "Started":
     """Follow a run on stderr: a progress bar on a terminal, one line at the start elsewhere."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from nplm.runs.run import Started
     from nplm.training.loop import Evaluated, Stepped
-    from nplm.training.run import Started
 
     console = stderr()
     columns = (
@@ -178,8 +178,8 @@ def _scores(best: "Evaluated", seconds: float, started: "Started") -> str:
 def _summary(run: "Run", started: "Started") -> None:
     """What a run came to: losses, place, up to ten strings."""
     from nplm.config import SamplingConfig, StreamConfig
+    from nplm.runs.checkpoint import metrics
     from nplm.runtime.generate import default_max_length, generate
-    from nplm.training.checkpoint import metrics
     from nplm.training.mixture import Mixture
 
     evaluations = metrics(run.folder)

@@ -23,12 +23,7 @@ from nplm.presets import shown
 from nplm.report.embedding import embedding_figure
 from nplm.report.figures import as_svg, batch_label, loss_figure
 from nplm.report.fonts import visible
-from nplm.runtime.generate import default_max_length, generate
-from nplm.runtime.novelty import NoveltyFilter
-from nplm.runtime.score import Scored, Scorer
-from nplm.text.dataset import Dataset, Stream
-from nplm.text.vocab import BOUNDARY, BOUNDARY_SHOWN
-from nplm.training.checkpoint import (
+from nplm.runs.checkpoint import (
     Run,
     batch_losses,
     is_evaluated,
@@ -36,8 +31,13 @@ from nplm.training.checkpoint import (
     load_run,
     metrics,
 )
-from nplm.training.facts import RunFacts, read_facts
-from nplm.training.looks import looks
+from nplm.runs.facts import RunFacts, read_facts
+from nplm.runs.looks import looks
+from nplm.runtime.generate import default_max_length, generate
+from nplm.runtime.novelty import NoveltyFilter
+from nplm.runtime.score import Scored, Scorer
+from nplm.text.dataset import Dataset, Stream
+from nplm.text.vocab import BOUNDARY, BOUNDARY_SHOWN
 from nplm.training.loop import Evaluated
 
 SAMPLES, SHOWN_SAMPLES, SCORED = 1000, 60, 12

@@ -1,6 +1,6 @@
 """The training loop: yields what happened, prints nothing, saves nothing.
 
-Everything a run needs to go on bit for bit is in `Trainer.state` (see `training.checkpoint` for its
+Everything a run needs to go on bit for bit is in `Trainer.state` (see `runs.checkpoint` for its
 file). On the CPU the result depends only on settings, data, torch version and thread count. A
 trainer has a random state of its own: the caller's is what it was whenever he has control.
 """

@@ -16,12 +16,12 @@ from nplm.cli.sweep import parse_grid
 from nplm.config import DatasetConfig, RunConfig
 from nplm.errors import DataError, UsageError
 from nplm.presets import override, preset
+from nplm.runs import sweep as sweeps
+from nplm.runs.checkpoint import LAST, LOSSES, METRICS, is_finished, metrics
+from nplm.runs.facts import read_facts
+from nplm.runs.sweep import Progress
+from nplm.runs.trials import RESULTS, TRIALS, Outcome, Trial, best, plan, results
 from nplm.text import dataset
-from nplm.training import sweep as sweeps
-from nplm.training.checkpoint import LAST, LOSSES, METRICS, is_finished, metrics
-from nplm.training.facts import read_facts
-from nplm.training.sweep import Progress
-from nplm.training.trials import RESULTS, TRIALS, Outcome, Trial, best, plan, results
 
 pytestmark = pytest.mark.usefixtures("serial")
 EVERY_SETTING = [

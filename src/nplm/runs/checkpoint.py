@@ -1,6 +1,6 @@
 """The run folder: settings, vocabulary, weights, logs; whole at any moment, checked when read.
 
-    config.toml         settings as resolved, and which data set (see `training.facts`)
+    config.toml         settings as resolved, and which data set (see `runs.facts`)
     vocab.json          symbols, normalisation, longest training string (likewise)
     model.safetensors   the best weights on val; not there before the first evaluation
     ngram.safetensors   the tables of the n-gram, where one is part of the model
@@ -26,13 +26,13 @@ from numpy.typing import NDArray
 
 from nplm.errors import DataError
 from nplm.files import read_bytes, sha256, write_bytes
+from nplm.runs.facts import CONFIG, VOCAB, RunFacts, read_facts, resume_command
+from nplm.runs.tensorfile import NO_RUN, read_header, read_tensors, write_tensors
 from nplm.runtime.modelcard import ModelCard
 from nplm.stepmodel import StepModel
-from nplm.training.facts import CONFIG, VOCAB, RunFacts, read_facts, resume_command
 from nplm.training.loop import Evaluated, Trainer, TrainerState
 from nplm.training.mixture import Mixture, NGramTable
 from nplm.training.model import NeuralLM
-from nplm.training.tensorfile import NO_RUN, read_header, read_tensors, write_tensors
 from nplm.training.torchmodel import LanguageModel, TorchModel, assemble
 
 BEST, LAST, NGRAM = "model.safetensors", "last.safetensors", "ngram.safetensors"

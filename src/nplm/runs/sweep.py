@@ -1,7 +1,7 @@
 """Runs of one data set for each point of a grid of settings, in parallel processes.
 
 Each trial is a run folder of its own. Yields what happens; prints nothing. What became of the
-trials is kept by `training.trials`.
+trials is kept by `runs.trials`.
 """
 
 import multiprocessing
@@ -19,11 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from nplm.errors import DataError, DivergedError
-from nplm.text.dataset import load
-from nplm.training.checkpoint import LAST, locked, metrics
-from nplm.training.loop import Stepped
-from nplm.training.run import refuse_order, train
-from nplm.training.trials import (
+from nplm.runs.checkpoint import LAST, locked, metrics
+from nplm.runs.run import refuse_order, train
+from nplm.runs.trials import (
     Outcome,
     Trial,
     ended_trials,
@@ -33,6 +31,8 @@ from nplm.training.trials import (
     refuse_folder,
     write_results,
 )
+from nplm.text.dataset import load
+from nplm.training.loop import Stepped
 
 POLL_SECONDS = 0.1
 REPORT_STEPS = 20  # a worker tells of its progress this often

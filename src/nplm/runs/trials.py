@@ -1,7 +1,7 @@
 """The points of a grid of settings, and what became of each: `sweep.jsonl`.
 
 A line for each trial that ended, well or not, is what a repeated sweep goes on from. Running them
-is in `training.sweep`.
+is in `runs.sweep`.
 """
 
 import itertools

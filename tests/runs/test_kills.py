@@ -16,15 +16,15 @@ import torch
 
 from nplm.config import RunConfig
 from nplm.presets import override
+from nplm.runs import run
+from nplm.runs.checkpoint import LOSSES, load_run, metrics
 from nplm.text.dataset import Dataset
-from nplm.training import run
-from nplm.training.checkpoint import LOSSES, load_run, metrics
 
 KILLS = int(os.environ.get("NPLM_KILLS", "4"))
 STEPS_PER_KILL = 1000
 # Saving far more often than every two seconds makes most kills fall into a save or just after one.
 COMMAND = (
-    "from nplm.training import run; run.SAVE_SECONDS = 0.02\nfrom nplm.cli.main import main; main()"
+    "from nplm.runs import run; run.SAVE_SECONDS = 0.02\nfrom nplm.cli.main import main; main()"
 )
 
 

@@ -10,10 +10,10 @@ from nplm.config import RunConfig
 from nplm.counts.ngram import MAX_ORDER, best_order
 from nplm.counts.tables import tables_of
 from nplm.errors import DataError, DivergedError
+from nplm.runs.checkpoint import BEST, LAST, LOSSES, METRICS, NGRAM, Writer, locked
+from nplm.runs.facts import RunFacts, new_facts, read_facts, write_facts
+from nplm.runs.looks import LOOKS
 from nplm.text.dataset import Dataset
-from nplm.training.checkpoint import BEST, LAST, LOSSES, METRICS, NGRAM, Writer, locked
-from nplm.training.facts import RunFacts, new_facts, read_facts, write_facts
-from nplm.training.looks import LOOKS
 from nplm.training.loop import Evaluated, Event, Stepped, Trainer
 from nplm.training.torchstate import each_within, process_settings
 

@@ -25,6 +25,7 @@ from nplm.counts.evaluate import evaluate
 from nplm.counts.tables import table_of
 from nplm.errors import VerificationError
 from nplm.files import refuse_existing, write_bytes, write_json
+from nplm.runs.checkpoint import Run
 from nplm.runtime.generate import Generated, default_max_length, generate
 from nplm.runtime.modelcard import ModelCard
 from nplm.runtime.novelty import NoveltyFilter
@@ -32,7 +33,6 @@ from nplm.runtime.sampling import LANES, cumulative, probabilities, uniforms
 from nplm.runtime.session import INPUT, OUTPUT, open_bytes
 from nplm.stepmodel import StepModel, all_logits, iter_logits, log_softmax
 from nplm.text.dataset import SPLITS, Dataset
-from nplm.training.checkpoint import Run
 from nplm.training.mixture import Mixture
 
 OPSET = 18

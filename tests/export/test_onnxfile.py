@@ -12,12 +12,12 @@ import pytest
 from nplm.config import SamplingConfig, StreamConfig
 from nplm.counts.tables import table_of
 from nplm.errors import DataError, VerificationError
+from nplm.export import onnxfile as exporting
+from nplm.export.onnxfile import explained, export, prove
+from nplm.runs.checkpoint import load_run
 from nplm.runtime.generate import default_max_length, generate
 from nplm.runtime.session import OnnxModel, open_model
 from nplm.text.dataset import Dataset
-from nplm.training import export as exporting
-from nplm.training.checkpoint import load_run
-from nplm.training.export import explained, export, prove
 
 
 def test_two_exports_are_the_same_bytes(

@@ -14,10 +14,8 @@ from nplm.counts.ngram import best_order
 from nplm.counts.tables import table_of
 from nplm.errors import DataError, DivergedError
 from nplm.presets import override, preset
-from nplm.text import dataset
-from nplm.text.dataset import Dataset
-from nplm.training import run
-from nplm.training.checkpoint import (
+from nplm.runs import run
+from nplm.runs.checkpoint import (
     BEST,
     LAST,
     LOSSES,
@@ -28,7 +26,9 @@ from nplm.training.checkpoint import (
     locked,
     metrics,
 )
-from nplm.training.facts import CONFIG, VOCAB, read_facts
+from nplm.runs.facts import CONFIG, VOCAB, read_facts
+from nplm.text import dataset
+from nplm.text.dataset import Dataset
 from nplm.training.loop import Stepped
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nplm.errors import DataError
-from nplm.training.looks import LOOKS, looks, record_look
+from nplm.runs.looks import LOOKS, looks, record_look
 
 
 def test_each_look_counts(tmp_path: Path) -> None:

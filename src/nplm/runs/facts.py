@@ -11,10 +11,10 @@ import torch
 from nplm.config import MixtureConfig, ModelConfig, RunConfig, TrainConfig
 from nplm.errors import DataError, UsageError
 from nplm.files import read_json, read_toml, write_bytes, write_json
+from nplm.runs.tensorfile import NO_RUN
 from nplm.runtime.modelcard import ModelCard
 from nplm.text.dataset import Dataset
 from nplm.text.vocab import Vocab
-from nplm.training.tensorfile import NO_RUN
 
 CONFIG, VOCAB = "config.toml", "vocab.json"
 

@@ -1,0 +1,1 @@
+"""A run is a folder: its facts, metrics, looks and checkpoint; train and sweep work in it."""
