@@ -10,7 +10,7 @@ from nplm.presets import override, preset
 from nplm.runs.run import settle_order
 from nplm.text import dataset
 from nplm.text.dataset import Dataset
-from nplm.training.loop import Evaluated, Trainer
+from nplm.training.trainer import Evaluated, Trainer
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("NPLM_SHARED_DATA", ROOT.parent / "shared" / "data"))

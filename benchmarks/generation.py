@@ -29,7 +29,7 @@ from nplm.runs.checkpoint import load_run
 from nplm.runtime.session import OnnxModel, open_model
 from nplm.stepmodel import all_logits, log_softmax
 from nplm.text import dataset
-from nplm.training.model import NeuralLM
+from nplm.training.network import NeuralLM
 
 PLAIN_NAMES = 3000
 BATCHED_NAMES = 20_000

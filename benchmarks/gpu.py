@@ -27,9 +27,9 @@ from nplm.stepmodel import MAX_ROWS, StepModel
 from nplm.text import dataset
 from nplm.text.dataset import Dataset
 from nplm.training.captured import DeviceStep, draws_on_device
-from nplm.training.loop import Trainer
-from nplm.training.model import NeuralLM
+from nplm.training.network import NeuralLM
 from nplm.training.optimizer import learning_rate, make_optimizer
+from nplm.training.trainer import Trainer
 
 ROOT = Path(__file__).parents[1]
 WARM_UP = 64  # steps; on a GPU the graph is captured in the first of them

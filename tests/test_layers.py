@@ -85,6 +85,13 @@ def test_every_room_and_every_module_of_the_ground_is_in_the_list() -> None:
     assert top_of(SOURCE) == GROUND | set(ALLOWED) - {"ground"}
 
 
+def test_no_two_modules_have_one_name() -> None:
+    """So that nobody imports one as another word; a command's file is named after the command."""
+    names = [path.stem for path in SOURCE.rglob("*.py") if path.parent.name != "cli"]
+    twice = {name for name in names if names.count(name) > 1}
+    assert twice == {"__init__"}
+
+
 @pytest.mark.parametrize(
     ("file", "line", "wrong"),
     [
@@ -97,7 +104,7 @@ def test_every_room_and_every_module_of_the_ground_is_in_the_list() -> None:
         ("counts/info.py", "def f():\n    import torch.nn", "torch.nn"),
         ("counts/info.py", "import onnxruntime", "onnxruntime"),
         ("runtime/model.py", "from nplm.counts.info import describe", "nplm.counts.info"),
-        ("training/loop.py", "from nplm.report.page import render", "nplm.report.page"),
+        ("training/trainer.py", "from nplm.report.page import render", "nplm.report.page"),
         ("attic/old.py", "from nplm import files", "nplm.files"),
         ("new.py", "from nplm.text.vocab import Vocab", "nplm.text.vocab"),
     ],

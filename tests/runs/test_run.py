@@ -29,7 +29,7 @@ from nplm.runs.checkpoint import (
 from nplm.runs.facts import CONFIG, VOCAB, read_facts
 from nplm.text import dataset
 from nplm.text.dataset import Dataset
-from nplm.training.loop import Stepped
+from nplm.training.trainer import Stepped
 
 
 def train(folder: Path, config: RunConfig, small: Dataset, **options: object) -> list[object]:

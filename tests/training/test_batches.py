@@ -20,7 +20,7 @@ from nplm.training.batches import (
     distributions,
     make_sampler,
 )
-from nplm.training.model import NeuralLM
+from nplm.training.network import NeuralLM
 
 BLOCK_SIZE = 3
 

@@ -12,9 +12,9 @@ from nplm.presets import override, preset
 from nplm.text.dataset import Dataset
 from nplm.training.batches import ContextSampler, Targets, first_shift, shift_of
 from nplm.training.captured import CapturedStep, DeviceSampler, DeviceStep
-from nplm.training.loop import Evaluated, Stepped, Trainer
-from nplm.training.model import NeuralLM
+from nplm.training.network import NeuralLM
 from nplm.training.optimizer import learning_rate
+from nplm.training.trainer import Evaluated, Stepped, Trainer
 
 
 def needs_gpu(test: Callable[..., None]) -> Callable[..., None]:

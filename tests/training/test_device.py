@@ -82,7 +82,7 @@ def test_a_full_batch_is_for_the_cpu(small: Dataset) -> None:
 
 def multiply_adds(config: RunConfig, vocab_size: int) -> int:
     """The sizes of the weights of all layers but the embedding, times rows."""
-    from nplm.training.model import NeuralLM
+    from nplm.training.network import NeuralLM
 
     network = NeuralLM(config.model, vocab_size)
     layers = [network.first, *network.residual, network.output]
@@ -153,7 +153,7 @@ def test_captured_is_asked_only_for_what_it_draws(small: Dataset) -> None:
     """The same rule decides what auto takes and what a step on a GPU refuses."""
     from nplm.errors import UsageError
     from nplm.training.captured import CapturedStep
-    from nplm.training.loop import Trainer
+    from nplm.training.trainer import Trainer
 
     config = override(preset("notebook"), {"steps": 1}, "")
     trainer = Trainer(config, table_of(small, "train", 3), None)

@@ -25,10 +25,10 @@ from nplm.runtime.session import OnnxModel, open_model
 from nplm.stepmodel import log_softmax
 from nplm.text.dataset import Dataset
 from nplm.training import mixture
-from nplm.training.loop import Trainer
 from nplm.training.mixture import Mixture, NGramTable, learn_weights, refuse_large, share_out
-from nplm.training.model import NeuralLM
+from nplm.training.network import NeuralLM
 from nplm.training.torchmodel import assemble
+from nplm.training.trainer import Trainer
 
 LISTS = st.lists(st.lists(st.integers(1, 3), max_size=6), min_size=1, max_size=12)
 HALF = 2.0**-11  # what rounding to half precision changes, relatively

@@ -16,8 +16,8 @@ from nplm.presets import override
 from nplm.runs import run
 from nplm.runs.checkpoint import LOSSES, load_run
 from nplm.text.dataset import Dataset
-from nplm.training.loop import Evaluated, Trainer
 from nplm.training.torchmodel import TorchModel
+from nplm.training.trainer import Evaluated, Trainer
 
 MODES = {0: "default", 1: "warn", 2: "error"}
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nplm.runs.checkpoint import Run
     from nplm.runs.run import RunEvent, Started
     from nplm.text.dataset import Dataset
-    from nplm.training.loop import Evaluated
+    from nplm.training.trainer import Evaluated
 
 
 SHOW_EVERY = 16  # steps between updates of the progress bar
@@ -115,7 +115,7 @@ def _show(events: Iterable["RunEvent"], steps: int) -> "Started":
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from nplm.runs.run import Started
-    from nplm.training.loop import Evaluated, Stepped
+    from nplm.training.trainer import Evaluated, Stepped
 
     console = stderr()
     columns = (

@@ -30,10 +30,10 @@ from nplm.runs.facts import CONFIG, VOCAB, RunFacts, read_facts, resume_command
 from nplm.runs.tensorfile import NO_RUN, read_header, read_tensors, write_tensors
 from nplm.runtime.modelcard import ModelCard
 from nplm.stepmodel import StepModel
-from nplm.training.loop import Evaluated, Trainer, TrainerState
 from nplm.training.mixture import Mixture, NGramTable
-from nplm.training.model import NeuralLM
+from nplm.training.network import NeuralLM
 from nplm.training.torchmodel import LanguageModel, TorchModel, assemble
+from nplm.training.trainer import Evaluated, Trainer, TrainerState
 
 BEST, LAST, NGRAM = "model.safetensors", "last.safetensors", "ngram.safetensors"
 METRICS, LOSSES = "metrics.jsonl", "batch_loss.f32"

@@ -14,8 +14,8 @@ from nplm.runs.checkpoint import BEST, LAST, LOSSES, METRICS, NGRAM, Writer, loc
 from nplm.runs.facts import RunFacts, new_facts, read_facts, write_facts
 from nplm.runs.looks import LOOKS
 from nplm.text.dataset import Dataset
-from nplm.training.loop import Evaluated, Event, Stepped, Trainer
 from nplm.training.torchstate import each_within, process_settings
+from nplm.training.trainer import Evaluated, Event, Stepped, Trainer
 
 SAVE_SECONDS = 2.0
 SEEN = ("loss.png", "embedding.png", "report.html")  # what was drawn of a run

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from nplm.config import TrainConfig
 from nplm.counts.contexts import ContextTable
 from nplm.counts.ngram import CHUNK, NGram
-from nplm.training.model import NeuralLM
+from nplm.training.network import NeuralLM
 
 GOLDEN = (5**0.5 - 1) / 2
 MAX_DENSE = 1 << 26  # entries of a dense (C, V) table of distributions, 256 MB in float32

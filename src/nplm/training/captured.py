@@ -16,7 +16,7 @@ from nplm.counts.contexts import ContextTable
 from nplm.counts.ngram import NGram
 from nplm.errors import UsageError
 from nplm.training.batches import Batch, Targets, first_shift, is_dense, losses, shift_of
-from nplm.training.model import NeuralLM
+from nplm.training.network import NeuralLM
 
 WARM_UP_STEPS = 3
 

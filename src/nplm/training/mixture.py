@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from nplm.counts.ngram import NGram
 from nplm.errors import DataError
-from nplm.training.model import NeuralLM
+from nplm.training.network import NeuralLM
 
 DEAD, ROOT = 0, 1  # states: nothing more to find, and the empty context
 MAX_TABLE_BYTES = 1 << 29

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from nplm.training.mixture import Mixture, NGramTable
-from nplm.training.model import NeuralLM
+from nplm.training.network import NeuralLM
 
 LanguageModel = NeuralLM | NGramTable | Mixture
 

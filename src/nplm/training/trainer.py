@@ -23,7 +23,7 @@ from nplm.errors import DivergedError
 from nplm.training.batches import losses, make_sampler
 from nplm.training.captured import CapturedStep
 from nplm.training.mixture import Mixture, NGramTable, learn_weights, share_out
-from nplm.training.model import NeuralLM
+from nplm.training.network import NeuralLM
 from nplm.training.optimizer import learning_rate, make_optimizer
 from nplm.training.torchmodel import LanguageModel, TorchModel, assemble
 from nplm.training.torchstate import RandomState

@@ -12,9 +12,9 @@ from nplm.counts.tables import table_of
 from nplm.errors import DivergedError
 from nplm.presets import PRESETS, override
 from nplm.text.dataset import Dataset
-from nplm.training.loop import Evaluated, Stepped, Trainer
 from nplm.training.optimizer import learning_rate
 from nplm.training.torchmodel import TorchModel
+from nplm.training.trainer import Evaluated, Stepped, Trainer
 
 
 def trainer_of(config: RunConfig, dataset: Dataset, *, val: bool = True) -> Trainer:

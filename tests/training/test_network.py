@@ -10,7 +10,7 @@ import torch
 from nplm.config import ModelConfig
 from nplm.presets import LESSON_NETWORK
 from nplm.stepmodel import all_logits
-from nplm.training.model import NeuralLM
+from nplm.training.network import NeuralLM
 from nplm.training.torchmodel import TorchModel
 
 
