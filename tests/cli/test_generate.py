@@ -95,6 +95,20 @@ def test_whole_strings_only_unless_asked(nplm: "Nplm") -> None:
     assert nplm.ok("generate", "--max-length", "5", "-n", "0").lines == []
 
 
+@pytest.mark.parametrize("count", [1, 5, 40])
+def test_what_is_left_out_is_counted_up_to_the_last_string_printed(
+    nplm: "Nplm", count: int
+) -> None:
+    """With --novel more are drawn than are wanted; what was drawn in vain was not left out."""
+    options = ("generate", "--max-length", "5", "--format", "jsonl")
+    done = nplm.ok(*options, "--novel", "-n", str(count))
+    last = json.loads(done.lines[-1])["index"]
+    every = nplm.ok(*options, "--cut", "--indices", str(last + 1)).lines
+    cut = sum(not json.loads(line)["complete"] for line in every)
+    assert (f"{cut} left out: longer than 5 symbols" in done.err) == (cut > 0)
+    assert "left out" in done.err or not cut
+
+
 def test_ranges_of_indices_join(nplm: "Nplm") -> None:
     whole = nplm.ok("generate", "--indices", "90", "--max-length", "6", "--novel").lines
     parts = [

@@ -66,7 +66,7 @@ def test_score_of_what_is_not_utf_8(nplm: "Nplm", model: str) -> None:
     assert not (nplm.cwd / "o.txt").exists()
     done = nplm.ok("score", model, "f.txt", "--errors", "skip")
     assert len(done.out.splitlines()) == 2
-    assert "1 lines were not UTF-8" in done.err
+    assert "not UTF-8, left out: 1 line\n" in done.err
 
 
 @pytest.mark.parametrize(

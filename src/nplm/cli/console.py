@@ -40,6 +40,11 @@ def stdout() -> "Console":
     return Console(highlight=False)
 
 
+def counted(number: int, what: str) -> str:
+    """`1 line`, `2,000 lines`."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def note(message: str) -> None:
     """One plain line on stderr."""
     typer.echo(message, err=True)

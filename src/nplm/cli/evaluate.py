@@ -27,7 +27,7 @@ def evaluate(
         typer.Argument(help="A run folder or model.onnx. (default: the run finished last)"),
     ] = None,
     split: Annotated[
-        list[str] | None, typer.Option(help="train, val or test; may be repeated.")
+        list[str] | None, typer.Option(help="train, val or test; may be repeated. (default: val)")
     ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Another data set. (default: the one trained on)")

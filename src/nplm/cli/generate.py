@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import data_output, note, progress, training_extra
+from nplm.cli.console import counted, data_output, note, progress, training_extra
 from nplm.config import SamplingConfig, StreamConfig
 from nplm.errors import DataError, UsageError
 
@@ -124,7 +124,7 @@ class Tally:
         self._too_long = 0
 
     def add(self, batch: "GeneratedBatch") -> None:
-        self._too_long += batch.too_long
+        self._too_long += len(batch.too_long)
         if not self._wanted:
             return
         from nplm.runtime.novelty import hash_strings
@@ -148,7 +148,7 @@ class Tally:
             note(", ".join(parts))
         if self._too_long:
             note(
-                f"{self._too_long:,} left out: longer than {longest} symbols "
+                f"{self._too_long:,} left out: longer than {counted(longest, 'symbol')} "
                 "(--max-length N allows more, --cut cuts them)"
             )
 

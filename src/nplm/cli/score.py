@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import data_output, note
+from nplm.cli.console import counted, data_output, note
 from nplm.errors import UsageError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def score(
             file.write("".join(shown).encode("utf-8"))
             file.flush()
     if skipped:
-        note(f"{skipped} lines were not UTF-8 and are left out")
+        note(f"not UTF-8, left out: {counted(skipped, 'line')}")
 
 
 def _blocks(source: Path | None) -> Iterator[bytes]:

@@ -46,7 +46,8 @@ def loss_figure(
         _batch_losses(axes, losses, batches)
     steps = [e.step for e in evaluations]
     train = [e.train_nats_per_symbol for e in evaluations]
-    axes.plot(steps, train, "o-", color=BLUE, markersize=3, label="train, exact")
+    if train:
+        axes.plot(steps, train, "o-", color=BLUE, markersize=3, label="train, exact")
     val = [e.val_nats_per_symbol for e in evaluations if e.val_nats_per_symbol is not None]
     if val:
         axes.plot(steps, val, "o-", color=ORANGE, markersize=3, label="val, exact")

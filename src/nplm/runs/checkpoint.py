@@ -107,7 +107,11 @@ def load_run(folder: Path) -> Run:
         going_on = resume_command(_short(facts.dataset_folder(folder)), folder)
         if is_finished(folder) and not (folder / BEST).exists():
             raise DataError(f"there is no {folder / BEST}", f"this writes it again: {going_on}")
-        raise DataError(f"the weights in {folder} were never evaluated", f"go on: {going_on}")
+        first = min(facts.config.train.eval_interval, facts.config.steps)
+        raise DataError(
+            f"the weights in {folder} were never evaluated: that is first done at step {first:,}",
+            f"go on: {going_on}",
+        )
     header, tensors = read_tensors(folder / BEST, _hashes(folder))
     mixture, vocab_size = facts.config.mixture, len(facts.card.vocab)
     with torch.random.fork_rng(devices=[]):  # a new network draws weights, for nothing here

@@ -59,8 +59,9 @@ class GeneratedBatch:
         nats: (n,) or None where they were not asked for.
         seen: (n,) whether each is a string of the list that the model was made from; None where
             the model does not know, or neither nats nor novel strings were asked for.
+        too_long: (m,) the indices that are left out because their strings would have been cut;
+            those among the strings alone, where more were drawn than are wanted.
         drawn: how many indices were drawn for these strings.
-        too_long: how many strings are left out because they would have been cut.
     """
 
     codec: BulkCodec
@@ -68,9 +69,9 @@ class GeneratedBatch:
     stream: NDArray[np.unsignedinteger]
     complete: NDArray[np.bool_]
     nats: NDArray[np.float64] | None
+    too_long: NDArray[np.int64]
     drawn: int
     seen: NDArray[np.bool_] | None = None
-    too_long: int = 0
 
     def strings(self) -> Iterator[Generated]:
         """The strings one by one."""
@@ -87,6 +88,11 @@ class GeneratedBatch:
     def lines(self) -> bytes:
         """The strings in UTF-8, each followed by a line end."""
         return self.codec.decode_bytes(self.stream)
+
+    def first(self, count: int) -> "GeneratedBatch":
+        """The first `count` strings, at least one, as if no more had been drawn."""
+        part = self.keep(np.arange(len(self.indices)) < count)
+        return replace(part, too_long=self.too_long[self.too_long < part.indices[-1]])
 
     def keep(self, chosen: NDArray[np.bool_]) -> "GeneratedBatch":
         """Only the strings where `chosen` (n,) is true."""
@@ -174,9 +180,9 @@ def _chosen(
             rows = min(rows, automaton.most, max(1, WALK_SYMBOLS // sampling.max_length))
             strings = walk(automaton, sampling, prefix, stream.seed, first, rows, cut=stream.cut)
         part = chooser.choose(GeneratedBatch(chooser.codec, *strings, drawn=rows))
-        if stream.indices is None and len(part.indices) > stream.count - found:
-            part = part.keep(np.arange(len(part.indices)) < stream.count - found)
-        first, rows, too_long = first + rows, min(batch, 4 * rows), too_long + part.too_long
+        if stream.indices is None and len(part.indices) >= stream.count - found:
+            part = part.first(stream.count - found)
+        first, rows, too_long = first + rows, min(batch, 4 * rows), too_long + len(part.too_long)
         found += len(part.indices)
         if len(part.indices):
             last_found = int(part.indices[-1]) + 1
@@ -203,7 +209,6 @@ class _Chooser:
         self._given: set[str] = set()
 
     def choose(self, batch: GeneratedBatch) -> GeneratedBatch:
-        batch = replace(batch, too_long=batch.drawn - len(batch.indices))
         if self._filter:
             batch = replace(batch, seen=self._filter.seen(batch.stream))
         if self._stream.novel and batch.seen is not None:
@@ -236,6 +241,7 @@ Walked = tuple[
     NDArray[np.unsignedinteger],
     NDArray[np.bool_],
     NDArray[np.float64] | None,
+    NDArray[np.int64],
 ]
 
 
@@ -255,7 +261,7 @@ def walk(
         cut: keep those that are cut at the greatest length.
 
     Returns:
-        Indices, stream, complete and nats, as in `GeneratedBatch`.
+        Indices, stream, complete, nats and the indices that are too long, as in `GeneratedBatch`.
     """
     dtype = np.min_scalar_type(automaton.vocab_size)
     columns: list[NDArray[np.unsignedinteger]] = []  # symbols at each place, 0 past the end
@@ -291,8 +297,11 @@ def walk(
     indices = np.arange(first, first + rows)
     complete = length <= sampling.max_length
     kept: slice | NDArray[np.bool_] = slice(None)
+    too_long = indices[:0]
     if not complete.all():
         length[~complete] = sampling.max_length if cut else -1  # then nothing of it is inside
-        kept = slice(None) if cut else complete
+        if not cut:
+            kept, too_long = complete, indices[~complete]
     inside = np.arange(table.shape[1]) <= length[:, None]
-    return indices[kept], table[inside], complete[kept], nats[kept] if automaton.logs else None
+    logs = nats[kept] if automaton.logs else None
+    return indices[kept], table[inside], complete[kept], logs, too_long
