@@ -337,3 +337,8 @@ class TestTorch:
         nplm.refuses(3, "generate", "checkpoints/names", says=says)
         shutil.move(run, run.with_name("my run"))
         nplm.refuses(3, "generate", "checkpoints/my run", says=("onnx 'checkpoints/my run'",))
+
+
+@pytest.mark.parametrize("megabytes", ["nan", "-1", "inf", "1e308"])
+def test_a_cache_of_no_size(nplm: "Nplm", megabytes: str) -> None:
+    nplm.refuses(2, "generate", "--cache-mb", megabytes, says=("--cache-mb is",))

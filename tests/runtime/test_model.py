@@ -49,7 +49,7 @@ def test_options_are_checked_at_the_call(tiny_model: Path) -> None:
         model.sample(temprature=1)  # type: ignore[call-arg]
     with pytest.raises(UsageError, match="threads"):
         nplm.load(tiny_model, threads=0)
-    with pytest.raises(UsageError, match="cache_mb"):
+    with pytest.raises(UsageError, match="cache-mb is -1"):
         nplm.load(tiny_model, cache_mb=-1)
 
 
