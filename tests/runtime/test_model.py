@@ -2,10 +2,12 @@
 
 import copy
 import pickle
+import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import pytest
@@ -121,6 +123,33 @@ def test_an_interrupted_call_changes_nothing(
         assert model.score_arrays(strings[:size]).nats.tolist() == expected[:size]
     assert struck > 1
     assert model.score_arrays(strings).nats.tolist() == expected
+
+
+def test_no_lock_outlives_an_interrupted_call(tiny_model: Path) -> None:
+    """Ctrl-C on the way out of a context manager in Python, while its traceback is kept."""
+    model = nplm.load(tiny_model)
+
+    def strike(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_name == "__exit__":
+            raise KeyboardInterrupt
+
+    calls = [
+        lambda: model.score_arrays(["anna"]),
+        lambda: list(model.sample_arrays(5)),
+        lambda: model.suggest("a"),
+    ]
+    held = []
+    for call in calls:
+        before = sys.gettrace()
+        sys.settrace(strike)
+        try:
+            call()
+        except KeyboardInterrupt:
+            held.append(model._automata.turn.locked())  # while the traceback lives
+        finally:
+            sys.settrace(before)
+            held.append(model._automata.turn.locked())
+    assert not any(held)
 
 
 def test_what_was_walked_stays_known(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

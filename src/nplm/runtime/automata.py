@@ -1,11 +1,12 @@
 """All automata of one model: what was walked stays known to every later call, in bounded memory.
 
-Calls take turns. Nobody holds an automaton while control is with the caller: a walk borrows it,
-ends, and gives it back, so generators of one model may be interleaved and shared by threads.
+Calls take turns. Nobody holds an automaton while control is with the caller: a walk takes its turn
+and ends it, so generators of one model may be interleaved and shared by threads.
+
+    with automata.turn:
+        automaton = automata.of(sampling)
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from threading import Lock
 
@@ -27,6 +28,11 @@ class Automata:
             grows past it forgets; others are dropped, the one used longest ago first, when they
             hold more than half.
 
+    Attributes:
+        turn: the lock to hold for one walk; not to be nested, nor held across a yield. It is taken
+            by the caller's own `with`: a context manager written in Python may be struck by Ctrl-C
+            on its way out and then hold the lock for as long as the traceback lives.
+
     Raises:
         UsageError: `cache_mb` is not a number from 0 up.
     """
@@ -36,14 +42,11 @@ class Automata:
             raise UsageError(f"--cache-mb is {cache_mb}", f"give 0 to {MAX_CACHE_MB:,} megabytes")
         self.model = model
         self._bytes = cache_mb * 1e6
-        self._lock = Lock()
+        self.turn = Lock()
         self._by_options: dict[tuple[SamplingConfig | None, bool], Lazy | Passing] = {}
 
-    @contextmanager
-    def borrow(
-        self, sampling: SamplingConfig | None = None, *, logs: bool = False
-    ) -> Iterator[Automaton]:
-        """An automaton to walk, for one walk. Not to be nested, nor held across a yield.
+    def of(self, sampling: SamplingConfig | None = None, *, logs: bool = False) -> Automaton:
+        """An automaton to walk, until the turn ends.
 
         Args:
             sampling: options of what is drawn; None where nothing is.
@@ -51,10 +54,7 @@ class Automata:
         """
         # Neither where a walk begins nor where it is cut is a matter of rows.
         options = sampling and replace(sampling, prefix="", max_length=SamplingConfig.max_length)
-        with self._lock:
-            yield self._find((options, logs))
-
-    def _find(self, key: tuple[SamplingConfig | None, bool]) -> Automaton:
+        key = (options, logs)
         maker = RowMaker(self.model, *key)
         automaton = self._by_options.pop(key, None) or make_automaton(maker, self._bytes)
         self._make_room()

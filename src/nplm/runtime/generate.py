@@ -176,7 +176,8 @@ def _chosen(
         rows = min(rows, stream.at_most(found, first))
         if not rows or first - last_found >= stream.patience:
             raise _too_few(found, stream, first - stream.start, too_long)
-        with automata.borrow(sampling, logs=nats) as automaton:
+        with automata.turn:
+            automaton = automata.of(sampling, logs=nats)
             rows = min(rows, automaton.most, max(1, WALK_SYMBOLS // sampling.max_length))
             strings = walk(automaton, sampling, prefix, stream.seed, first, rows, cut=stream.cut)
         part = chooser.choose(GeneratedBatch(chooser.codec, *strings, drawn=rows))

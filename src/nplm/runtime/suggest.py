@@ -62,7 +62,8 @@ def suggest(
     longest = default_max_length(card) if max_length is None else max_length
     ids = card.encode(prefix)
     check_lengths(SamplingConfig(min_length=0, max_length=longest), len(ids))
-    with automata.borrow(logs=True) as automaton:
+    with automata.turn:
+        automaton = automata.of(logs=True)
         row = _row(automaton, tuple(ids))
         symbols = [
             NextSymbol(None if k == BOUNDARY else card.vocab.symbols[k - 1], math.exp(row[k]))
