@@ -355,3 +355,26 @@ def test_force_removes_the_trials_and_nothing_else(
     sweep({"seed": [3]}, force=True)
     assert note.read_text(encoding="utf-8") == "mine"
     assert [outcome.values for outcome in results(tmp_path / "sweep")] == [{"seed": 3}]
+
+
+def test_force_keeps_what_is_no_trial(sweep: Callable[..., list[Any]], tmp_path: Path) -> None:
+    """A folder of somebody's own may be named trials, and a sweep may have foreign files in it."""
+    theirs = tmp_path / "sweep" / TRIALS / "precious"
+    theirs.mkdir(parents=True)
+    (theirs / "data.txt").write_text("mine", encoding="utf-8")
+    (theirs.parent / "note.txt").write_text("mine", encoding="utf-8")
+    sweep({"seed": [1]}, force=True)
+    sweep({"seed": [2]}, force=True)
+    assert (theirs / "data.txt").read_text(encoding="utf-8") == "mine"
+    assert (theirs.parent / "note.txt").read_text(encoding="utf-8") == "mine"
+    names = {path.name for path in theirs.parent.iterdir()}
+    assert names == {"precious", "note.txt", "seed=2"}
+
+
+def test_a_sweep_that_was_killed_before_its_first_line(
+    sweep: Callable[..., list[Any]], tmp_path: Path
+) -> None:
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / ".lock").touch()
+    sweep({"seed": [1]})
+    assert [outcome.values for outcome in results(tmp_path / "sweep")] == [{"seed": 1}]

@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from nplm.errors import DataError
 from nplm.files import read_bytes, sha256, write_bytes
-from nplm.runs.facts import CONFIG, VOCAB, RunFacts, read_facts, resume_command
+from nplm.runs.facts import RunFacts, read_facts, resume_command
+from nplm.runs.layout import CONFIG, LOCK, VOCAB
 from nplm.runs.tensorfile import NO_RUN, read_header, read_tensors, write_tensors
 from nplm.runtime.modelcard import ModelCard
 from nplm.stepmodel import StepModel
@@ -247,7 +248,7 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         DataError: another process trains there.
     """
-    lock = FileLock(folder / ".lock")
+    lock = FileLock(folder / LOCK)
     try:
         lock.acquire(blocking=False)
     except Timeout:

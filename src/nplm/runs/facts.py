@@ -11,12 +11,11 @@ import torch
 from nplm.config import MixtureConfig, ModelConfig, RunConfig, TrainConfig
 from nplm.errors import DataError, UsageError
 from nplm.files import read_json, read_toml, write_bytes, write_json
+from nplm.runs.layout import CONFIG, VOCAB
 from nplm.runs.tensorfile import NO_RUN
 from nplm.runtime.modelcard import ModelCard
 from nplm.text.dataset import Dataset
 from nplm.text.vocab import Vocab
-
-CONFIG, VOCAB = "config.toml", "vocab.json"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from nplm.counts.tables import tables_of
 from nplm.errors import DataError, DivergedError
 from nplm.runs.checkpoint import BEST, LAST, LOSSES, METRICS, NGRAM, Writer, locked
 from nplm.runs.facts import RunFacts, new_facts, read_facts, write_facts
+from nplm.runs.layout import LOCK
 from nplm.runs.looks import LOOKS
 from nplm.text.dataset import Dataset
 from nplm.training.torchstate import each_within, process_settings
@@ -125,7 +126,7 @@ def refuse_order(config: RunConfig, dataset: Dataset) -> None:
 def refuse_run(folder: Path, *, force: bool) -> None:
     """Raise DataError when `folder` holds anything that a new run would replace."""
     taken = folder.exists() and (
-        not folder.is_dir() or any(path.name != ".lock" for path in folder.iterdir())
+        not folder.is_dir() or any(path.name != LOCK for path in folder.iterdir())
     )
     if taken and not force:
         raise DataError(

@@ -16,6 +16,7 @@ from nplm.config import RunConfig
 from nplm.errors import DataError
 from nplm.files import read_bytes, sha256, write_bytes
 from nplm.presets import override, shown
+from nplm.runs.layout import CONFIG, LOCK
 
 RESULTS, TRIALS = "sweep.jsonl", "trials"
 LONGEST_NAME = 120  # of a trial's folder
@@ -115,22 +116,32 @@ def refuse_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file", "choose another --out")
     sweep = (folder / RESULTS).exists() or (folder / TRIALS).exists()
-    if folder.exists() and any(folder.iterdir()) and not sweep:
+    taken = folder.exists() and any(path.name != LOCK for path in folder.iterdir())
+    if taken and not sweep:
         raise DataError(f"{folder} is not a sweep", "choose another --out")
 
 
 def forget(folder: Path) -> None:
-    """Remove the trials and the results of a sweep, and nothing else.
+    """Remove the trials and the results of a sweep, and nothing else that stands among them.
 
     Raises:
         DataError: something cannot be removed.
     """
     try:
         (folder / RESULTS).unlink(missing_ok=True)
-        if (folder / TRIALS).exists():
-            shutil.rmtree(folder / TRIALS)
+        trials = folder / TRIALS
+        for path in list(trials.iterdir()) if trials.is_dir() else []:
+            if _is_trial(path):
+                shutil.rmtree(path)
     except OSError as error:
         raise DataError(f"cannot clear {folder}: {error}", "choose another --out") from error
+
+
+def _is_trial(path: Path) -> bool:
+    """Whether a folder is a run, or one that had only just begun."""
+    if path.is_symlink() or not path.is_dir():
+        return False
+    return (path / CONFIG).is_file() or all(inside.name == LOCK for inside in path.iterdir())
 
 
 def ended_trials(folder: Path, trials: list[Trial], dataset: str) -> dict[str, dict[str, Any]]:
