@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -335,6 +336,13 @@ class TestTorch:
         nplm.refuses(3, "generate", "checkpoints/names", says=older)
         export.unlink()
         nplm.refuses(3, "generate", "checkpoints/names", says=says)
+        shutil.copyfile(Path(__file__).parents[1] / "golden" / "tiny.onnx", export)
+        config = run / "config.toml"
+        digest = tomllib.loads(config.read_text("utf-8"))["dataset"]["sha256"]
+        config.write_text(config.read_text("utf-8").replace(digest, "0" * 64), "utf-8")
+        line = nplm("generate", "checkpoints/names").err
+        assert "is the export of a run on other data than checkpoints/names" in line
+        export.unlink()
         shutil.move(run, run.with_name("my run"))
         nplm.refuses(3, "generate", "checkpoints/my run", says=("onnx 'checkpoints/my run'",))
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from nplm.config import SamplingConfig, StreamConfig
 from nplm.counts.evaluate import evaluate
 from nplm.counts.tables import table_of
-from nplm.errors import ConstraintError, DataError
+from nplm.errors import ConstraintError, DataError, UsageError
 from nplm.runtime.automata import Automata
 from nplm.runtime.generate import generate
 from nplm.runtime.modelcard import ModelCard
@@ -139,6 +139,11 @@ def test_completions_are_the_most_probable_of_all(prefix: str) -> None:
 
 
 def test_suggest_refuses_what_cannot_be(model: OnnxModel) -> None:
+    nothing = suggest(Automata(model), model.card, "a", 0)
+    assert (nothing.next_symbols, nothing.completions) == ([], [])
+    for count in (-1, 1.5, True):
+        with pytest.raises(UsageError, match="count is"):
+            suggest(Automata(model), model.card, "a", count)  # type: ignore[arg-type]
     with pytest.raises(DataError, match="never saw"):
         suggest(Automata(model), model.card, "\u00f1")
     with pytest.raises(ConstraintError, match="prefix has 3"):

@@ -48,6 +48,11 @@ def test_lines_that_are_not_utf_8(size: int) -> None:
     assert read(blocks, skip_errors=True) == Lines(["anna", "", "c"], [1, 3, 4], 2)
 
 
+def test_a_mark_alone_is_no_line() -> None:
+    assert read(["\ufeff".encode()]).texts == read([]).texts == []
+    assert read(["\ufeff\n".encode()]).texts == [""]
+
+
 def test_a_block_gives_the_lines_that_end_in_it() -> None:
     """So that somebody who types is answered after each line."""
     chunks = iter_lines(iter([b"anna\nbo", b"b\n", b"c"]), "stdin")

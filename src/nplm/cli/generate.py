@@ -1,7 +1,6 @@
 """`nplm generate`."""
 
 import json
-import shlex
 import sys
 import time
 from collections.abc import Iterable
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import counted, data_output, note, progress, training_extra
+from nplm.cli.console import command_line, counted, data_output, note, progress, training_extra
 from nplm.config import SamplingConfig, StreamConfig
 from nplm.errors import DataError, UsageError
 
@@ -164,6 +163,7 @@ def open_model(path: Path | None, runtime: str, device: str) -> tuple["StepModel
         from nplm.runtime.session import open_model
 
         onnx = open_model(latest.model_file(_export_of(path)), device)
+        _refuse_export_of_another(path, onnx.card)
         if device == "auto":
             note(f"on {onnx.device}")
         return onnx, onnx.card
@@ -188,16 +188,31 @@ def _export_of(path: Path | None) -> Path | None:
     if path is None or not (path / "config.toml").is_file():
         return path
     file = latest.EXPORTS / f"{path.resolve().name}.onnx"
-    shown = shlex.quote(str(path))
-    other = f"or take the run itself: nplm generate {shown} --runtime torch"
     if not file.exists():
-        raise DataError(
-            f"{path} has no export {file}", f"make one: nplm export onnx {shown}, {other}"
-        )
+        raise DataError(f"{path} has no export {file}", _cure(path))
     weights = path / "model.safetensors"
     if weights.exists() and weights.stat().st_mtime > file.stat().st_mtime:
-        raise DataError(
-            f"{file} is older than {path}", f"nplm export onnx {shown} --force, {other}"
-        )
+        raise DataError(f"{file} is older than {path}", _cure(path, "--force"))
     note(f"using {file}")
     return file
+
+
+def _refuse_export_of_another(path: Path | None, card: "ModelCard") -> None:
+    """Raise DataError where `path` is a run of another data set than the model of its name."""
+    if path is None or not (path / "config.toml").is_file():
+        return
+    from nplm.files import read_toml
+
+    dataset = read_toml(path / "config.toml").get("dataset", {})
+    if dataset.get("sha256") != card.dataset_sha256:
+        file = latest.EXPORTS / f"{path.resolve().name}.onnx"
+        raise DataError(
+            f"{file} is the export of a run on other data than {path}",
+            _cure(path, "--out", "FILE.onnx"),
+        )
+
+
+def _cure(run: Path, *options: str) -> str:
+    export = command_line("export", "onnx", run, *options)
+    itself = command_line("generate", run, "--runtime", "torch")
+    return f"make its own: {export}, or take the run itself: {itself}"

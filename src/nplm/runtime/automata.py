@@ -12,7 +12,7 @@ from threading import Lock
 
 from nplm.config import SamplingConfig
 from nplm.errors import UsageError
-from nplm.runtime.automaton import Automaton, Lazy, Passing, make_automaton
+from nplm.runtime.automaton import Automaton, Lazy, make_automaton
 from nplm.runtime.rows import RowMaker
 from nplm.stepmodel import StepModel
 
@@ -43,7 +43,7 @@ class Automata:
         self.model = model
         self._bytes = cache_mb * 1e6
         self.turn = Lock()
-        self._by_options: dict[tuple[SamplingConfig | None, bool], Lazy | Passing] = {}
+        self._by_options: dict[tuple[SamplingConfig | None, bool], Lazy] = {}
 
     def of(self, sampling: SamplingConfig | None = None, *, logs: bool = False) -> Automaton:
         """An automaton to walk, until the turn ends.
@@ -56,10 +56,11 @@ class Automata:
         options = sampling and replace(sampling, prefix="", max_length=SamplingConfig.max_length)
         key = (options, logs)
         maker = RowMaker(self.model, *key)
-        automaton = self._by_options.pop(key, None) or make_automaton(maker, self._bytes)
+        known = self._by_options.pop(key, None)
+        automaton = make_automaton(maker, self._bytes) if known is None else known
         self._make_room()
-        self._by_options[key] = automaton  # the last one is the one used last
         if isinstance(automaton, Lazy):
+            self._by_options[key] = automaton  # the last one is the one used last
             others = sum(other.nbytes for other in self._by_options.values()) - automaton.nbytes
             automaton.capacity = int((self._bytes - others) / Lazy.bytes_per_state(maker))
             if len(automaton) > automaton.capacity:

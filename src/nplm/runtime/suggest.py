@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nplm.config import SamplingConfig
-from nplm.errors import ConstraintError
+from nplm.errors import ConstraintError, UsageError
 from nplm.runtime.automata import Automata
 from nplm.runtime.automaton import Automaton
 from nplm.runtime.generate import check_lengths, default_max_length
@@ -58,7 +58,10 @@ def suggest(
     Raises:
         DataError: the prefix has a symbol the model does not know.
         ConstraintError: the prefix is longer than `max_length`, or the search would not end soon.
+        UsageError: `count` is not a whole number from 0 up.
     """
+    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+        raise UsageError(f"count is {count!r}", "give a whole number from 0 up")
     longest = default_max_length(card) if max_length is None else max_length
     ids = card.encode(prefix)
     check_lengths(SamplingConfig(min_length=0, max_length=longest), len(ids))
@@ -79,8 +82,8 @@ def _row(automaton: Automaton, ids: tuple[int, ...]) -> NDArray[np.float64]:
 
 def _highest(row: NDArray[np.float64], count: int) -> NDArray[np.int64]:
     """(count,) ids of the highest entries of a row, highest first; ties go to the lower id."""
-    if count >= len(row):
-        return np.argsort(-row, kind="stable")
+    if not 0 < count < len(row):
+        return np.argsort(-row, kind="stable")[:count]
     bound = np.partition(row, len(row) - count)[len(row) - count]
     among = np.flatnonzero(row >= bound)
     return among[np.argsort(-row[among], kind="stable")][:count]

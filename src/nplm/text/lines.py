@@ -36,11 +36,11 @@ def iter_lines(blocks: Iterable[bytes], name: str, *, skip_errors: bool = False)
         content = rest + block
         cut = content.rfind(b"\n") + 1 if block else len(content)
         whole, rest = content[:cut], content[cut:]
+        if number == 1:
+            whole = whole.removeprefix(codecs.BOM_UTF8)
         if not whole:
             continue
         raw = whole.removesuffix(b"\n")
-        if number == 1:
-            raw = raw.removeprefix(codecs.BOM_UTF8)
         lines = _decode(raw, number, name, skip_errors=skip_errors)
         number += len(lines.texts) + lines.skipped
         yield lines
