@@ -11,7 +11,10 @@ __all__ = ["__version__", "load"]
 
 
 def load(
-    path: str | Path, device: str = "cpu", threads: int = 1, cache_mb: float = 1024
+    path: str | Path,
+    device: str = "cpu",
+    threads: int = 1,
+    cache_mb: float = 1024.0,  # config.DEFAULT_CACHE_MB, whose import takes as long as Python's
 ) -> "Model":
     """Open an exported model for sampling, scoring and suggestions (`nplm.runtime.model.Model`)."""
     from nplm.runtime.model import Model

@@ -18,6 +18,7 @@ MAX_SEED = 2**64 - 1
 MAX_INDEX = 2**63 - 1
 PATIENCE = 100_000  # indices drawn in vain, at least, before a search for strings is given up
 MAX_NETWORKS = 16
+DEFAULT_CACHE_MB = 1024.0  # of memory, for what is known of a model
 MAX_SIZE = 1 << 20  # of anything that arrays are allocated for
 
 
@@ -26,7 +27,8 @@ def _choice(key: str, value: object, allowed: tuple[str, ...]) -> None:
         raise UsageError(f"{key} is {value!r}", f"choose {', '.join(allowed)}")
 
 
-def _integer(key: str, value: object, low: int, high: int | None = None) -> None:
+def check_integer(key: str, value: object, low: int, high: int | None = None) -> None:
+    """Raise UsageError unless `value` is a whole number from `low` to `high`."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise UsageError(f"{key} is {value!r}", "give a whole number")
     if value < low or (high is not None and value > high):
@@ -69,7 +71,7 @@ class DatasetConfig:
     def __post_init__(self) -> None:
         _choice("split_by", self.split_by, ("string", "line"))
         _choice("normalize", self.normalize, ("nfc", "none"))
-        _integer("seed", self.seed, 0, MAX_SEED)
+        check_integer("seed", self.seed, 0, MAX_SEED)
         if any(share < 0 for share in self.shares) or sum(self.shares) != 1:
             raise UsageError(
                 f"--split is {','.join(map(str, self.split))}",
@@ -113,10 +115,10 @@ class ModelConfig:
     init: str = "scaled"
 
     def __post_init__(self) -> None:
-        _integer("block_size", self.block_size, 1, MAX_BLOCK_SIZE)
-        _integer("embedding_size", self.embedding_size, 1, MAX_SIZE)
-        _integer("hidden_size", self.hidden_size, 1, MAX_SIZE)
-        _integer("layers", self.layers, 1, 16)
+        check_integer("block_size", self.block_size, 1, MAX_BLOCK_SIZE)
+        check_integer("embedding_size", self.embedding_size, 1, MAX_SIZE)
+        check_integer("hidden_size", self.hidden_size, 1, MAX_SIZE)
+        check_integer("layers", self.layers, 1, 16)
         _choice("activation", self.activation, ("tanh", "relu", "gelu"))
         _choice("init", self.init, ("scaled", "normal"))
         _number("dropout", self.dropout, 0.0, 0.95)
@@ -153,11 +155,11 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         _choice("draw", self.draw, ("contexts", "positions"))
-        _integer("steps", self.steps, 1)
+        check_integer("steps", self.steps, 1)
         if isinstance(self.batch_size, str) and self.batch_size != "full":
             raise UsageError(f"batch_size is {self.batch_size!r}", "give a whole number or full")
         if self.batch_size != "full":
-            _integer("batch_size", self.batch_size, 1, MAX_SIZE)
+            check_integer("batch_size", self.batch_size, 1, MAX_SIZE)
         elif self.draw == "positions":
             raise UsageError("batch_size is full, draw is positions", "a full batch is of contexts")
         _choice("optimizer", self.optimizer, ("sgd", "adamw"))
@@ -171,8 +173,8 @@ class TrainConfig:
                 f"smoothing is {self.smoothing:g}, draw is positions",
                 "a position has one symbol to learn; smoothing needs draw contexts, or 0",
             )
-        _integer("eval_every", self.eval_every, 0)
-        _integer("seed", self.seed, 0, MAX_SEED)
+        check_integer("eval_every", self.eval_every, 0)
+        check_integer("seed", self.seed, 0, MAX_SEED)
 
     @property
     def eval_interval(self) -> int:
@@ -200,10 +202,10 @@ class MixtureConfig:
     def __post_init__(self) -> None:
         if not isinstance(self.ngram, bool):
             raise UsageError(f"ngram is {self.ngram!r}", "give true or false")
-        _integer("networks", self.networks, 0, MAX_NETWORKS)
+        check_integer("networks", self.networks, 0, MAX_NETWORKS)
         if not self.networks and not self.ngram:
             raise UsageError("networks is 0 and there is no n-gram", "give at least 1")
-        _integer("order", self.order, 0, MAX_BLOCK_SIZE + 1)
+        check_integer("order", self.order, 0, MAX_BLOCK_SIZE + 1)
         if self.order == 1:
             raise UsageError("order is 1", "give at least 2: one symbol of context")
         if self.ngram_weight != "em":
@@ -270,12 +272,12 @@ class SamplingConfig:
     def __post_init__(self) -> None:
         _number("--temperature", self.temperature, 0.0)
         if self.top_k is not None:
-            _integer("--top-k", self.top_k, 1)
+            check_integer("--top-k", self.top_k, 1)
         _number("--top-p", self.top_p, 0.0, 1.0)
         if self.top_p == 0:
             raise UsageError("--top-p is 0", "it must be above 0 and at most 1")
-        _integer("--min-length", self.min_length, 0)
-        _integer("--max-length", self.max_length, 1, MAX_SIZE)
+        check_integer("--min-length", self.min_length, 0)
+        check_integer("--max-length", self.max_length, 1, MAX_SIZE)
 
 
 @dataclass(frozen=True)
@@ -301,11 +303,11 @@ class StreamConfig:
     cut: bool = False
 
     def __post_init__(self) -> None:
-        _integer("-n", self.count, 0, MAX_INDEX)
-        _integer("--seed", self.seed, 0, MAX_SEED)
-        _integer("--start-index", self.start, 0, MAX_INDEX)
+        check_integer("-n", self.count, 0, MAX_INDEX)
+        check_integer("--seed", self.seed, 0, MAX_SEED)
+        check_integer("--start-index", self.start, 0, MAX_INDEX)
         if self.indices is not None:
-            _integer("--indices", self.indices, 0, MAX_INDEX)
+            check_integer("--indices", self.indices, 0, MAX_INDEX)
         wanted = self.count if self.indices is None else self.indices
         if self.start > MAX_INDEX - wanted:
             raise UsageError(f"--start-index is {self.start}", "indices end at 2^63 - 1")

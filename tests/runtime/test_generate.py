@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from nplm.config import SamplingConfig, StreamConfig
 from nplm.errors import ConstraintError, DataError, UsageError
 from nplm.runtime.automata import Automata
-from nplm.runtime.generate import Generated, default_max_length, generate, generate_batches
+from nplm.runtime.generate import default_max_length, generate, generate_batches
 from nplm.runtime.sampling import cumulative, probabilities, uniforms
 from nplm.runtime.session import OnnxModel, open_model
+from nplm.runtime.walk import Generated
 
 BLOCK_SIZE = 3
 

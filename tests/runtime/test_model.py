@@ -5,6 +5,7 @@ import pickle
 import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from inspect import signature
 from multiprocessing import get_context
 from pathlib import Path
 from types import FrameType
@@ -37,6 +38,13 @@ def test_sample_score_suggest(tiny_model: Path) -> None:
     scores = [s.nats for s in model.score(g.text for g in strings)]
     assert scores == pytest.approx([g.nats for g in strings], rel=1e-12)
     assert model.suggest("sa", 3) == suggest(Automata(raw), raw.card, "sa", 3)
+
+
+def test_load_takes_what_a_model_takes() -> None:
+    """Written twice, since the package itself imports nothing."""
+    doors = (signature(door).parameters.values() for door in (nplm.load, Model))
+    one, two = map(list, doors)
+    assert one == two
 
 
 def test_options_are_checked_at_the_call(tiny_model: Path) -> None:

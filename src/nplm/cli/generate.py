@@ -12,12 +12,12 @@ import typer
 
 from nplm.cli import latest
 from nplm.cli.console import command_line, counted, data_output, note, progress, training_extra
-from nplm.config import SamplingConfig, StreamConfig
+from nplm.config import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
 from nplm.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from nplm.runtime.generate import Generated, GeneratedBatch
     from nplm.runtime.modelcard import ModelCard
+    from nplm.runtime.walk import Generated, GeneratedBatch
     from nplm.stepmodel import StepModel
 
 UNIQUE_OF = 1_000_000  # strings looked at for the share of unique ones
@@ -65,7 +65,9 @@ def generate(
     unique: Annotated[bool, typer.Option("--unique", help="Leave out repeated strings.")] = False,
     seed: Annotated[int, typer.Option(help="Which stream of strings.")] = 0,
     start_index: Annotated[int, typer.Option(help="Where in the stream to start.")] = 0,
-    cache_mb: Annotated[float, typer.Option(help="Memory for what is known of the model.")] = 1024,
+    cache_mb: Annotated[
+        float, typer.Option(help="Memory for what is known of the model.")
+    ] = DEFAULT_CACHE_MB,
     output_format: Annotated[str, typer.Option("--format", help="text or jsonl.")] = "text",
     out: Annotated[Path | None, typer.Option(help="File to write. (default: stdout)")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
@@ -79,7 +81,13 @@ def generate(
     if count is not None and indices is not None:
         raise UsageError("-n and --indices contradict each other", "give one of them")
     stream = StreamConfig(
-        20 if count is None else count, seed, start_index, indices, novel, unique, cut
+        StreamConfig.count if count is None else count,
+        seed,
+        start_index,
+        indices=indices,
+        novel=novel,
+        unique=unique,
+        cut=cut,
     )
     opened, card = open_model(model, runtime, device)
     if novel and card.novelty and known_strings(card) != "list":

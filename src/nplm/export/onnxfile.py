@@ -26,11 +26,12 @@ from nplm.counts.tables import table_of
 from nplm.errors import VerificationError
 from nplm.files import refuse_existing, write_bytes, write_json
 from nplm.runs.checkpoint import Run
-from nplm.runtime.generate import Generated, default_max_length, generate
+from nplm.runtime.generate import default_max_length, generate
 from nplm.runtime.modelcard import ModelCard
 from nplm.runtime.novelty import NoveltyFilter
 from nplm.runtime.sampling import LANES, cumulative, probabilities, uniforms
 from nplm.runtime.session import INPUT, OUTPUT, open_bytes
+from nplm.runtime.walk import Generated
 from nplm.stepmodel import StepModel, all_logits, iter_logits, log_softmax
 from nplm.text.dataset import SPLITS, Dataset
 from nplm.training.mixture import Mixture

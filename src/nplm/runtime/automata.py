@@ -10,13 +10,12 @@ and ends it, so generators of one model may be interleaved and shared by threads
 from dataclasses import replace
 from threading import Lock
 
-from nplm.config import SamplingConfig
+from nplm.config import DEFAULT_CACHE_MB, SamplingConfig
 from nplm.errors import UsageError
-from nplm.runtime.automaton import Automaton, Lazy, make_automaton
+from nplm.runtime.automaton import Automaton, Lazy, Passing, make_automaton
 from nplm.runtime.rows import RowMaker
 from nplm.stepmodel import StepModel
 
-DEFAULT_CACHE_MB = 1024.0
 MAX_CACHE_MB = 1_000_000_000
 
 
@@ -58,19 +57,18 @@ class Automata:
         maker = RowMaker(self.model, *key)
         known = self._by_options.pop(key, None)
         automaton = make_automaton(maker, self._bytes) if known is None else known
-        self._make_room()
-        if isinstance(automaton, Lazy):
-            self._by_options[key] = automaton  # the last one is the one used last
-            others = sum(other.nbytes for other in self._by_options.values()) - automaton.nbytes
-            automaton.capacity = int((self._bytes - others) / Lazy.bytes_per_state(maker))
-            if len(automaton) > automaton.capacity:
-                automaton.forget()
+        if isinstance(automaton, Passing):
+            return automaton
+        automaton.capacity = int((self._bytes - self._make_room()) / Lazy.bytes_per_state(maker))
+        if len(automaton) > automaton.capacity:
+            automaton = Lazy(maker, automaton.capacity)
+        self._by_options[key] = automaton  # the last one is the one used last
         return automaton
 
-    def _make_room(self) -> None:
-        """Drop automata until the others hold at most half of the memory."""
+    def _make_room(self) -> float:
+        """Drop automata until those that are left hold at most half of the memory; their bytes."""
         held = sum(automaton.nbytes for automaton in self._by_options.values())
-        for key in list(self._by_options):
-            if held <= self._bytes / 2:
-                return
-            held -= self._by_options.pop(key).nbytes
+        while held > self._bytes / 2:
+            oldest = next(iter(self._by_options))
+            held -= self._by_options.pop(oldest).nbytes
+        return held

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from nplm.runtime.growth import grown
 from nplm.runtime.keytable import Keys, KeyTable, Numbers, distinct
-from nplm.runtime.rows import RowMaker, search
+from nplm.runtime.rows import RowMaker, keys_after, search
 
 FIRST_CAPACITY = 1 << 10
 # Wide rows take as long to keep as to make, and among many symbols few contexts come again: they
@@ -42,11 +42,6 @@ class Automaton(Protocol):
     @property
     def logs(self) -> bool:
         """Whether it gives log-probabilities."""
-        ...
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes that are kept between calls."""
         ...
 
     def after(self, symbols: Sequence[int], count: int = 1) -> States:
@@ -93,7 +88,7 @@ class Lazy:
         self._maker = maker
         self.logs = maker.logs
         self.capacity = capacity
-        self._table = KeyTable(maker.model.block_size + 1, key_dtype(maker))
+        self._table = KeyTable(maker.model.block_size + 1, maker.key_dtype)
         cdf_width, log_width = maker.widths
         self._cdf = np.empty((0, cdf_width))
         self._log = np.empty((0, log_width))
@@ -104,7 +99,7 @@ class Lazy:
         """Of its rows, its transitions, its key and its slots in the hash table."""
         columns = maker.model.block_size + 1
         entries = 8 * sum(maker.widths) + 4 * maker.model.vocab_size
-        return entries + columns * key_dtype(maker).itemsize + 32
+        return entries + columns * maker.key_dtype.itemsize + 32
 
     def __len__(self) -> int:
         """S: the states known now."""
@@ -121,21 +116,14 @@ class Lazy:
 
     @property
     def nbytes(self) -> int:
+        """Bytes that are kept between calls."""
         arrays = (self._cdf, self._log, self._next)
         return self._table.nbytes + sum(array.nbytes for array in arrays)
-
-    def forget(self) -> None:
-        """Forget all states and give their memory back."""
-        cdf_width, log_width = self._maker.widths
-        table = KeyTable(self._maker.model.block_size + 1, key_dtype(self._maker))
-        self._table = table
-        self._cdf, self._log = np.empty((0, cdf_width)), np.empty((0, log_width))
-        self._next = np.empty((0, self.vocab_size), np.int32)
 
     def after(self, symbols: Sequence[int], count: int = 1) -> Numbers:
         if len(self) >= self.capacity:
             self._table.clear()
-        return np.repeat(self._states_of(key_after(self._maker, symbols)), count)
+        return np.repeat(self._states_of(self._maker.key_after(symbols)), count)
 
     def draw(self, states: States, u: NDArray[np.float64]) -> tuple[Numbers, Logs | None]:
         symbols = search(self._cdf, self._maker.levels, states, u)
@@ -209,7 +197,6 @@ class Passing:
     """
 
     most = MOST_WALKS
-    nbytes = 0
 
     def __init__(self, maker: RowMaker) -> None:
         self._maker = maker
@@ -220,16 +207,17 @@ class Passing:
         return self._maker.model.vocab_size
 
     def after(self, symbols: Sequence[int], count: int = 1) -> Keys:
-        return np.repeat(key_after(self._maker, symbols), count, axis=0)
+        return np.repeat(self._maker.key_after(symbols), count, axis=0)
 
     def draw(self, states: States, u: NDArray[np.float64]) -> tuple[Numbers, Logs | None]:
         keys, which = distinct(states)
-        symbols, logs = np.empty(len(states), np.int64), np.empty(len(states))
+        symbols = np.empty(len(states), np.int64)
+        logs = np.empty(len(states)) if self.logs else None
         for walks, rows, cdf, log in self._chunks(keys, which):
             symbols[walks] = search(cdf, self._maker.levels, rows, u[walks])
-            if self.logs:
+            if logs is not None:
                 logs[walks] = log[rows, symbols[walks]]
-        return symbols, logs if self.logs else None
+        return symbols, logs
 
     def log_probabilities(self, states: States, symbols: Numbers) -> Logs:
         keys, which = distinct(states)
@@ -251,30 +239,6 @@ class Passing:
         for chunk, cdf, log in self._maker.make(keys):
             walks = order[slice(*np.searchsorted(ordered, [chunk.start, chunk.stop]))]
             yield walks, which[walks] - chunk.start, cdf, log
-
-
-def key_dtype(maker: RowMaker) -> np.dtype[np.unsignedinteger]:
-    masked = maker.sampling.min_length if maker.sampling else 0
-    return np.min_scalar_type(max(maker.model.vocab_size, masked))
-
-
-def key_after(maker: RowMaker, symbols: Sequence[int]) -> Keys:
-    """(1, T + 1) the key after the symbols of one string."""
-    size = maker.model.block_size
-    masked = maker.sampling.min_length if maker.sampling else 0
-    recent = symbols[-size:]
-    key = np.zeros((1, size + 1), key_dtype(maker))
-    key[0, size - len(recent) : size] = recent
-    key[0, size] = max(0, masked - len(symbols))
-    return key
-
-
-def keys_after(keys: Keys, symbols: Numbers) -> Keys:
-    """(n, T + 1) keys, which are overwritten, and symbols -> (n, T + 1) keys of where they lead."""
-    keys[:, :-2] = keys[:, 1:-1]
-    keys[:, -2] = symbols
-    keys[:, -1] -= keys[:, -1] > 0
-    return keys
 
 
 def make_automaton(maker: RowMaker, cache_bytes: float) -> "Lazy | Passing":

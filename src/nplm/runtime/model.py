@@ -10,14 +10,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from nplm.config import SamplingConfig, StreamConfig
+from nplm.config import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
 from nplm.runtime import generate as walks
-from nplm.runtime.automata import DEFAULT_CACHE_MB, Automata
-from nplm.runtime.generate import Generated, GeneratedBatch
+from nplm.runtime.automata import Automata
 from nplm.runtime.modelcard import ModelCard
 from nplm.runtime.score import Scored, ScoredBatch, Scorer
 from nplm.runtime.session import open_model
 from nplm.runtime.suggest import Suggestions, suggest
+from nplm.runtime.walk import Generated, GeneratedBatch
 
 
 class Model:
@@ -101,9 +101,22 @@ class Model:
             DataError: the prefix has a symbol the model does not know.
             UsageError: an option is out of bounds.
         """
-        sampling = self._sampling(temperature, top_k, top_p, prefix, min_length, max_length)
-        stream = StreamConfig(count, seed, start, indices, novel, unique, cut)
-        batches = walks.generate_batches(self._automata, self.card, sampling, stream, nats=True)
+        batches = self.sample_arrays(
+            count,
+            seed=seed,
+            start=start,
+            indices=indices,
+            nats=True,
+            novel=novel,
+            unique=unique,
+            cut=cut,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            prefix=prefix,
+            min_length=min_length,
+            max_length=max_length,
+        )
         return (string for batch in batches for string in batch.strings())
 
     def sample_arrays(
@@ -125,8 +138,11 @@ class Model:
         max_length: int | None = None,
     ) -> Iterator[GeneratedBatch]:
         """As `sample`, in arrays of many strings: no Python work per string."""
-        sampling = self._sampling(temperature, top_k, top_p, prefix, min_length, max_length)
-        stream = StreamConfig(count, seed, start, indices, novel, unique, cut)
+        longest = walks.default_max_length(self.card) if max_length is None else max_length
+        sampling = SamplingConfig(temperature, top_k, top_p, prefix, min_length, longest)
+        stream = StreamConfig(
+            count, seed, start, indices=indices, novel=novel, unique=unique, cut=cut
+        )
         return walks.generate_batches(self._automata, self.card, sampling, stream, nats=nats)
 
     def score(self, strings: Iterable[str]) -> Iterator[Scored]:
@@ -152,15 +168,3 @@ class Model:
             ConstraintError: it is longer than `max_length`, or the search would not end soon.
         """
         return suggest(self._automata, self.card, prefix, count, max_length)
-
-    def _sampling(
-        self,
-        temperature: float,
-        top_k: int | None,
-        top_p: float,
-        prefix: str,
-        min_length: int,
-        max_length: int | None,
-    ) -> SamplingConfig:
-        longest = walks.default_max_length(self.card) if max_length is None else max_length
-        return SamplingConfig(temperature, top_k, top_p, prefix, min_length, longest)

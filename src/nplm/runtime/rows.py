@@ -4,7 +4,7 @@ A key is a context and, in its last column, the number of symbols for which the 
 (`SamplingConfig.min_length`). Letters: B keys, V vocabulary size, n walks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +41,24 @@ class RowMaker:
         """Entries of a cumulative row and of a row of logarithms, 0 where it is not made."""
         return (1 << self.levels if self.sampling else 0), self.model.vocab_size * self.logs
 
+    @property
+    def _masked(self) -> int:
+        """Symbols for which the end is masked at the start of a string."""
+        return self.sampling.min_length if self.sampling else 0
+
+    @property
+    def key_dtype(self) -> np.dtype[np.unsignedinteger]:
+        return np.min_scalar_type(max(self.model.vocab_size, self._masked))
+
+    def key_after(self, symbols: Sequence[int]) -> Keys:
+        """(1, T + 1) the key after the symbols of one string."""
+        size = self.model.block_size
+        recent = symbols[-size:]
+        key = np.zeros((1, size + 1), self.key_dtype)
+        key[0, size - len(recent) : size] = recent
+        key[0, size] = max(0, self._masked - len(symbols))
+        return key
+
     def make(self, keys: Keys) -> Iterator[tuple[slice, NDArray[np.float64], NDArray[np.float64]]]:
         """Keys (B, T + 1) in chunks: which, their cumulative rows, their log-probabilities."""
         cdf_width, log_width = self.widths
@@ -68,6 +86,14 @@ def _fill_cumulative(
             continue
         p = probabilities(logits[rows], sampling, end_allowed=not mask)
         cdf[rows, : p.shape[1]] = cumulative(p)
+
+
+def keys_after(keys: Keys, symbols: Numbers) -> Keys:
+    """(n, T + 1) keys, which are overwritten, and symbols -> (n, T + 1) keys of where they lead."""
+    keys[:, :-2] = keys[:, 1:-1]
+    keys[:, -2] = symbols
+    keys[:, -1] -= keys[:, -1] > 0
+    return keys
 
 
 def search(cdf: NDArray[np.float64], levels: int, rows: Numbers, u: NDArray[np.float64]) -> Numbers:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.runtime.automata import DEFAULT_CACHE_MB, Automata
+from nplm.config import DEFAULT_CACHE_MB
+from nplm.runtime.automata import Automata
 from nplm.runtime.automaton import Automaton
 from nplm.runtime.modelcard import ModelCard
 from nplm.stepmodel import StepModel

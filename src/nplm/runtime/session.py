@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.errors import DataError, DeviceError, UsageError
+from nplm.config import check_integer
+from nplm.errors import DataError, DeviceError
 from nplm.files import read_bytes
 from nplm.runtime.modelcard import ModelCard
 
@@ -62,8 +63,7 @@ def open_model(path: Path, device: str = "cpu", threads: int = 1) -> OnnxModel:
         DeviceError: the device is not available.
         UsageError: `threads` is not a whole number above 0.
     """
-    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
-        raise UsageError(f"threads is {threads!r}", "give a whole number from 1 up")
+    check_integer("threads", threads, 1)
     made_by = (
         f"nplm export onnx {shlex.quote(str(path))}, or use --runtime torch"
         if path.is_dir()

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.config import SamplingConfig
-from nplm.errors import ConstraintError, UsageError
+from nplm.config import SamplingConfig, check_integer
+from nplm.errors import ConstraintError
 from nplm.runtime.automata import Automata
 from nplm.runtime.automaton import Automaton
 from nplm.runtime.generate import check_lengths, default_max_length
@@ -60,8 +60,7 @@ def suggest(
         ConstraintError: the prefix is longer than `max_length`, or the search would not end soon.
         UsageError: `count` is not a whole number from 0 up.
     """
-    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-        raise UsageError(f"count is {count!r}", "give a whole number from 0 up")
+    check_integer("count", count, 0)
     longest = default_max_length(card) if max_length is None else max_length
     ids = card.encode(prefix)
     check_lengths(SamplingConfig(min_length=0, max_length=longest), len(ids))

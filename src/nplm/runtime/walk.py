@@ -1,0 +1,166 @@
+"""Strings walked side by side over an automaton, as arrays; no Python work is done per string.
+
+String i depends only on (model, options, seed, i). Which strings are wanted is in `generate`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import repeat, starmap
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nplm.config import SamplingConfig, StreamConfig
+from nplm.runtime.automaton import Automaton
+from nplm.runtime.sampling import LANES, uniforms
+from nplm.text.textids import BulkCodec
+from nplm.text.vocab import BOUNDARY
+
+
+@dataclass(frozen=True)
+class Generated:
+    """One generated string.
+
+    Attributes:
+        index: i, its number in the stream of the seed.
+        nats: its negative log-probability under the model alone, without options, prefix included;
+            None where it was not asked for.
+        seen: it is (almost surely) a string of the list that the model was made from; None where
+            the model does not know.
+        complete: the model ended it; False when it was cut at the longest length allowed.
+    """
+
+    index: int
+    text: str
+    nats: float | None
+    seen: bool | None
+    complete: bool
+
+
+@dataclass(frozen=True, eq=False)
+class GeneratedBatch:
+    """n strings as arrays.
+
+    Attributes:
+        codec: turns their ids into text.
+        indices: (n,) their numbers in the stream of the seed, ascending.
+        stream: their ids, each string followed by one boundary.
+        complete: (n,) whether the model ended each.
+        nats: (n,) or None where they were not asked for.
+        seen: (n,) whether each is a string of the list that the model was made from; None where
+            the model does not know, or neither nats nor novel strings were asked for.
+        too_long: (m,) the indices that are left out because their strings would have been cut;
+            those among the strings alone, where more were drawn than are wanted.
+        drawn: how many indices were drawn for these strings.
+    """
+
+    codec: BulkCodec
+    indices: NDArray[np.int64]
+    stream: NDArray[np.unsignedinteger]
+    complete: NDArray[np.bool_]
+    nats: NDArray[np.float64] | None
+    too_long: NDArray[np.int64]
+    drawn: int
+    seen: NDArray[np.bool_] | None = None
+
+    def strings(self) -> Iterator[Generated]:
+        """The strings one by one."""
+        columns = zip(
+            self.indices.tolist(),
+            self.codec.decode(self.stream).split("\n"),
+            self.nats.tolist() if self.nats is not None else repeat(None),
+            self.seen.tolist() if self.seen is not None else repeat(None),
+            self.complete.tolist(),
+            strict=False,
+        )
+        yield from starmap(Generated, columns)
+
+    def lines(self) -> bytes:
+        """The strings in UTF-8, each followed by a line end."""
+        return self.codec.decode_bytes(self.stream)
+
+    def first(self, count: int) -> "GeneratedBatch":
+        """The first `count` strings, at least one, as if no more had been drawn."""
+        part = self.keep(np.arange(len(self.indices)) < count)
+        return replace(part, too_long=self.too_long[self.too_long < part.indices[-1]])
+
+    def keep(self, chosen: NDArray[np.bool_]) -> "GeneratedBatch":
+        """Only the strings where `chosen` (n,) is true."""
+        if chosen.all():
+            return self
+        ends = np.flatnonzero(self.stream == BOUNDARY)
+        inside = np.repeat(chosen, np.diff(ends, prepend=-1))
+        return replace(
+            self,
+            indices=self.indices[chosen],
+            stream=self.stream[inside],
+            complete=self.complete[chosen],
+            nats=None if self.nats is None else self.nats[chosen],
+            seen=None if self.seen is None else self.seen[chosen],
+        )
+
+
+def walk(
+    automaton: Automaton,
+    codec: BulkCodec,
+    sampling: SamplingConfig,
+    prefix: list[int],
+    stream: StreamConfig,
+    first: int,
+    rows: int,
+) -> GeneratedBatch:
+    """Strings `first` to `first + rows`, advanced together until all have ended.
+
+    Args:
+        prefix: the ids of that of `sampling`.
+        stream: of which the seed and `cut` count here, not what else is wanted.
+    """
+    dtype = np.min_scalar_type(automaton.vocab_size)
+    columns: list[NDArray[np.unsignedinteger]] = []  # symbols at each place, 0 past the end
+    nats = np.zeros(rows if automaton.logs else 0)
+    length = np.full(rows, sampling.max_length + 1)  # until a string ends
+    alive = np.arange(rows)
+    states = automaton.after([], rows)
+    u = np.empty((rows, LANES))
+    for place in range(sampling.max_length + 1):
+        t = place - len(prefix)
+        if t < 0:
+            symbols = np.full(len(alive), prefix[place])
+            logs = automaton.log_probabilities(states, symbols) if automaton.logs else None
+        else:
+            if t % LANES == 0:
+                u = uniforms(stream.seed, first, rows, t // LANES)
+            symbols, logs = automaton.draw(states, u[alive, t % LANES])
+        going = symbols != BOUNDARY
+        if logs is not None:
+            # At the greatest length only the end counts: what would come after it is cut.
+            told = ~going if place == sampling.max_length else slice(None)
+            nats[alive[told]] -= logs[told]
+        length[alive[~going]] = place
+        alive = alive[going]
+        if place == sampling.max_length or not len(alive):
+            break
+        symbols = symbols[going]
+        column = np.zeros(rows, dtype)
+        column[alive] = symbols
+        columns.append(column)
+        states = automaton.step(states[going], symbols)
+    table = np.stack([*columns, np.zeros(rows, dtype)], axis=1)  # (n, longest + 1)
+    indices = np.arange(first, first + rows)
+    complete = length <= sampling.max_length
+    kept: slice | NDArray[np.bool_] = slice(None)
+    too_long = indices[:0]
+    if not complete.all():
+        length[~complete] = sampling.max_length if stream.cut else -1  # then none of it is inside
+        if not stream.cut:
+            kept, too_long = complete, indices[~complete]
+    inside = np.arange(table.shape[1]) <= length[:, None]
+    return GeneratedBatch(
+        codec,
+        indices[kept],
+        table[inside],
+        complete[kept],
+        nats[kept] if automaton.logs else None,
+        too_long,
+        drawn=rows,
+    )
