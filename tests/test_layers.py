@@ -13,7 +13,7 @@ import nplm
 from nplm.cli.console import TRAIN_EXTRA
 
 SOURCE = Path(nplm.__file__).parent
-GROUND = {"errors", "config", "files", "stepmodel", "presets"}
+GROUND = {"commandline", "errors", "config", "files", "stepmodel", "presets"}
 ALLOWED = {
     "ground": {"ground"},
     "text": {"ground", "text"},

@@ -21,7 +21,8 @@ RUN, WEIGHTS = "checkpoints/names", "model.safetensors"
 
 def as_0_1_0_left_it(folder: Path) -> None:
     """It saved the weights of step 0, in both files, before anything was evaluated."""
-    from nplm.runs.checkpoint import BEST, LAST, Writer
+    from nplm.runs.checkpoint import LAST, Writer
+    from nplm.runs.layout import BEST
     from nplm.runs.tensorfile import read_header, read_tensors, write_tensors
 
     writer = Writer(folder)

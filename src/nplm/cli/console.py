@@ -1,6 +1,5 @@
 """Streams: data goes to stdout, everything else to stderr, progress only to a terminal."""
 
-import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,17 +47,6 @@ def counted(number: int, what: str) -> str:
 def note(message: str) -> None:
     """One plain line on stderr."""
     typer.echo(message, err=True)
-
-
-def command_line(*words: str | Path) -> str:
-    """`nplm WORDS` as a shell takes it."""
-    return " ".join(["nplm", *map(quoted, words)])
-
-
-def quoted(word: str | Path) -> str:
-    """One word of a command line; a path that begins with a dash would be taken for an option."""
-    dashed = isinstance(word, Path) and str(word).startswith("-") and str(word) != "-"
-    return shlex.quote(f"./{word}" if dashed else str(word))
 
 
 def progress(*, wanted: bool = True) -> "Progress":

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import command_line, note, stage, stdout
+from nplm.cli.console import note, stage, stdout
+from nplm.commandline import command_line
 from nplm.config import DatasetConfig
 from nplm.errors import DataError, UsageError
 

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import command_line, note, stage, training_extra
+from nplm.cli.console import note, stage, training_extra
 from nplm.cli.rundata import dataset_of
+from nplm.commandline import command_line
 
 app = typer.Typer(help="Write a run as one file that needs no torch.", no_args_is_help=True)
 

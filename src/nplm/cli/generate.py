@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import command_line, counted, data_output, note, progress, training_extra
+from nplm.cli.console import counted, data_output, note, progress, training_extra
+from nplm.commandline import command_line
 from nplm.config import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
 from nplm.errors import DataError, UsageError
+from nplm.runs.layout import BEST, CONFIG
 
 if TYPE_CHECKING:
     from nplm.runtime.modelcard import ModelCard
+    from nplm.runtime.session import OnnxModel
     from nplm.runtime.walk import Generated, GeneratedBatch
     from nplm.stepmodel import StepModel
 
@@ -90,7 +93,7 @@ def generate(
         cut=cut,
     )
     opened, card = open_model(model, runtime, device)
-    if novel and card.novelty and known_strings(card) != "list":
+    if novel and card.novelty and card.novelty_splits == ["train"]:
         note("this model knows the train split only: export it again to leave out val and test too")
     longest = walks.default_max_length(card) if max_length is None else max_length
     sampling = SamplingConfig(temperature, top_k, top_p, prefix, min_length, longest)
@@ -149,7 +152,8 @@ class Tally:
             parts = [f"{self._strings:,} strings, {self._strings / seconds:,.0f}/s"]
             if self._card.novelty:
                 share = 1 - self._seen / self._strings
-                parts.append(f"{share:.1%} not in the {known_strings(self._card)}")
+                split = "train split of the " if self._card.novelty_splits == ["train"] else ""
+                parts.append(f"{share:.1%} not in the {split}list")
             unique = len(self._hashes) / self._sampled
             parts.append(f"{unique:.1%} of the first {self._sampled:,} unique")
             note(", ".join(parts))
@@ -160,18 +164,15 @@ class Tally:
             )
 
 
-def known_strings(card: "ModelCard") -> str:
-    """What the filter of a model knows, in words."""
-    return "train split of the list" if card.novelty_splits == ["train"] else "list"
-
-
 def open_model(path: Path | None, runtime: str, device: str) -> tuple["StepModel", "ModelCard"]:
     """The model that the options of a command mean, and what it says about itself."""
     if runtime == "onnx":
         from nplm.runtime.session import open_model
 
-        onnx = open_model(latest.model_file(_export_of(path)), device)
-        _refuse_export_of_another(path, onnx.card)
+        if path is not None and (path / CONFIG).is_file():
+            onnx = _open_export(path, device)
+        else:
+            onnx = open_model(latest.model_file(path), device)
         if device == "auto":
             note(f"on {onnx.device}")
         return onnx, onnx.card
@@ -187,37 +188,29 @@ def open_model(path: Path | None, runtime: str, device: str) -> tuple["StepModel
     return run.on(chosen), run.card
 
 
-def _export_of(path: Path | None) -> Path | None:
-    """The file that a run folder was exported to; other paths are what they are.
+def _open_export(run: Path, device: str) -> "OnnxModel":
+    """The file that a run folder was exported to, open.
 
     Raises:
-        DataError: there is none, or the run has been trained again since.
+        DataError: there is none, the run has been trained again since, or it is that of a run of
+            the same name on other data.
     """
-    if path is None or not (path / "config.toml").is_file():
-        return path
-    file = latest.EXPORTS / f"{path.resolve().name}.onnx"
-    if not file.exists():
-        raise DataError(f"{path} has no export {file}", _cure(path))
-    weights = path / "model.safetensors"
-    if weights.exists() and weights.stat().st_mtime > file.stat().st_mtime:
-        raise DataError(f"{file} is older than {path}", _cure(path, "--force"))
-    note(f"using {file}")
-    return file
-
-
-def _refuse_export_of_another(path: Path | None, card: "ModelCard") -> None:
-    """Raise DataError where `path` is a run of another data set than the model of its name."""
-    if path is None or not (path / "config.toml").is_file():
-        return
     from nplm.files import read_toml
+    from nplm.runtime.session import open_model
 
-    dataset = read_toml(path / "config.toml").get("dataset", {})
-    if dataset.get("sha256") != card.dataset_sha256:
-        file = latest.EXPORTS / f"{path.resolve().name}.onnx"
-        raise DataError(
-            f"{file} is the export of a run on other data than {path}",
-            _cure(path, "--out", "FILE.onnx"),
-        )
+    file = latest.EXPORTS / f"{run.resolve().name}.onnx"
+    if not file.exists():
+        raise DataError(f"{run} has no export {file}", _cure(run))
+    weights = run / BEST
+    if weights.exists() and weights.stat().st_mtime > file.stat().st_mtime:
+        raise DataError(f"{file} is older than {run}", _cure(run, "--force"))
+    onnx = open_model(file, device)
+    trained_on = read_toml(run / CONFIG).get("dataset", {})
+    if trained_on.get("sha256") != onnx.card.dataset_sha256:
+        problem = f"{file} is the export of a run on other data than {run}"
+        raise DataError(problem, _cure(run, "--out", "FILE.onnx"))
+    note(f"using {file}")
+    return onnx
 
 
 def _cure(run: Path, *options: str) -> str:

@@ -1,13 +1,12 @@
 """`nplm plot`."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import command_line, note, training_extra
+from nplm.cli.console import note, training_extra
 
 app = typer.Typer(help="Draw a run or a sweep as PNG or SVG.", no_args_is_help=True)
 
@@ -40,9 +39,8 @@ def loss(
     facts = read_facts(folder)
     losses, evaluations = batch_losses(folder), metrics(folder)
     if not len(losses) and not evaluations:
-        data = Path(os.path.relpath(facts.dataset_folder(folder)))
-        again = command_line("train", data, "--out", folder, "--resume")
-        raise DataError(f"{folder} has logged no loss yet", f"go on: {again}")
+        going_on = facts.resume_command(folder)
+        raise DataError(f"{folder} has logged no loss yet", f"go on: {going_on}")
     save(loss_figure(losses, evaluations, {}, batch_label(facts.config)), target)
     note(str(target))
 

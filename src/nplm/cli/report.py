@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import command_line, note, stage, training_extra
+from nplm.cli.console import note, stage, training_extra
 from nplm.cli.rundata import dataset_of
 from nplm.cli.settings import as_flags
+from nplm.commandline import command_line
 
 if TYPE_CHECKING:
     from nplm.runs.facts import RunFacts

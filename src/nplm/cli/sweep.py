@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import command_line, note, progress, stderr, stdout, training_extra
+from nplm.cli.console import note, progress, stderr, stdout, training_extra
 from nplm.cli.settings import HELP, as_flags, parse, settings_for, with_settings
 from nplm.cli.signals import stop_on_signal
+from nplm.commandline import command_line
 from nplm.errors import DataError, InterruptedRunError, UsageError
 from nplm.presets import PRESETS, near, shown
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import command_line, note, quoted, stderr, training_extra
+from nplm.cli.console import note, stderr, training_extra
 from nplm.cli.settings import settings_for, with_settings
 from nplm.cli.signals import stop_on_signal
+from nplm.commandline import command_line, quoted
 from nplm.errors import InterruptedRunError, UsageError
 from nplm.presets import PRESETS
 
@@ -60,7 +61,7 @@ def train(
     with training_extra("nplm train"):
         from nplm.runs import run
         from nplm.runs.checkpoint import is_finished, load_run
-        from nplm.runs.facts import read_facts
+        from nplm.runs.facts import read_facts, resume_command
         from nplm.training import device as devices
     if resume and force:
         raise UsageError("--resume and --force contradict each other", "give one of them")
@@ -81,8 +82,8 @@ def train(
     if resume and started.step == resolved.steps:
         note(f"{target} had taken all its steps: there was nothing left to do")
     if stop() and not is_finished(target):
-        again = command_line("train", folder, "--out", target, "--resume")
-        raise InterruptedRunError(f"stopped, everything is saved in {target}", f"go on: {again}")
+        going_on = resume_command(folder, target)
+        raise InterruptedRunError(f"stopped, everything is saved in {target}", f"go on: {going_on}")
     _summary(load_run(target), started)
     note("next: " + command_line("export", "onnx", *([target] if out else [])))
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from nplm.counts.contexts import ContextTable, count_contexts
 from nplm.counts.ngram import MAX_ORDER, NGram, best_order, fit
-from nplm.counts.tables import table_of
-from nplm.text.dataset import SPLITS, Dataset
+from nplm.counts.tables import table_of, tables_of
+from nplm.text.dataset import Dataset
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,8 @@ class Baselines:
 
     @classmethod
     def of(cls, dataset: Dataset) -> "Baselines":
-        train = table_of(dataset, "train", MAX_ORDER - 1)
-        val = table_of(dataset, "val", MAX_ORDER - 1) if dataset.symbols("val") else None
-        text = np.concatenate([dataset.streams[split] for split in SPLITS])
-        whole = count_contexts(text, 1, len(dataset.vocab))
+        train, val = tables_of(dataset, MAX_ORDER - 1)
+        whole = count_contexts(dataset.all_splits(), 1, len(dataset.vocab))
         return cls(dataset, fit(train, best_order(train, val)), whole.floor())
 
     def on(self, split: str) -> dict[str, float]:

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from nplm.counts.contexts import ContextTable
-from nplm.counts.tables import table_of
+from nplm.counts.tables import tables_of
 from nplm.text.dataset import SPLITS, Dataset
 
 BLOCK_SIZES = range(1, 9)
@@ -31,9 +31,7 @@ class BlockSizeInfo:
 
 def block_sizes(dataset: Dataset) -> list[BlockSizeInfo]:
     """How the table of distinct contexts grows with the block size, from 1 to 8."""
-    longest = max(BLOCK_SIZES)
-    train = table_of(dataset, "train", longest)
-    val = table_of(dataset, "val", longest) if dataset.symbols("val") else None
+    train, val = tables_of(dataset, max(BLOCK_SIZES))
     return [_block_size(train.shorten(k), val and val.shorten(k)) for k in BLOCK_SIZES]
 
 

@@ -79,8 +79,7 @@ def export(
     refuse_existing(out, force=force)
     refuse_existing(sidecar, force=force)
     table = table_of(dataset, "train", run.model.block_size)
-    whole = np.concatenate([dataset.streams[split] for split in SPLITS])
-    known = NoveltyFilter.of(whole) if novelty else None
+    known = NoveltyFilter.of(dataset.all_splits()) if novelty else None
     extra = _extra(run, dataset, table)
     if known:
         rate = known.false_positive_rate

@@ -18,7 +18,7 @@ import nplm
 from nplm.config import SamplingConfig, StreamConfig
 from nplm.counts.baselines import Baselines
 from nplm.counts.evaluate import Nats, evaluate
-from nplm.counts.tables import table_of
+from nplm.counts.tables import tables_of
 from nplm.presets import shown
 from nplm.report.embedding import embedding_figure
 from nplm.report.figures import as_svg, batch_label, loss_figure
@@ -87,9 +87,7 @@ def describe(folder: Path, dataset: Dataset, commands: Sequence[str]) -> Report:
     facts = read_facts(folder)
     evaluations, losses = metrics(folder), batch_losses(folder)
     run = load_run(folder) if evaluations and is_evaluated(folder) else None
-    train = table_of(dataset, "train", facts.card.block_size)
-    has_val = dataset.symbols("val") > 0
-    table = table_of(dataset, "val", facts.card.block_size) if has_val else None
+    train, table = tables_of(dataset, facts.card.block_size)
     val = evaluate(run.model, table) if run and table is not None else None
     bars: dict[str, float] = {}
     levels = {"floor of train": train.floor()}
@@ -108,7 +106,7 @@ def describe(folder: Path, dataset: Dataset, commands: Sequence[str]) -> Report:
     if run and run.networks:
         pictures["embedding"] = as_svg(embedding_figure(run.embedding(), dataset.vocab))
     samples, seen_share = _samples(run, dataset) if run else ([], None)
-    best, worst = _extremes(run, dataset) if run and has_val else ([], [])
+    best, worst = _extremes(run, dataset) if run and table is not None else ([], [])
     return Report(
         folder.resolve().name,
         facts,

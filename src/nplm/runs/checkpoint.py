@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 
 from nplm.errors import DataError
 from nplm.files import read_bytes, sha256, write_bytes
-from nplm.runs.facts import RunFacts, read_facts, resume_command
-from nplm.runs.layout import CONFIG, LOCK, VOCAB
+from nplm.runs.facts import RunFacts, read_facts
+from nplm.runs.layout import BEST, CONFIG, LOCK, VOCAB
 from nplm.runs.tensorfile import NO_RUN, read_header, read_tensors, write_tensors
 from nplm.runtime.modelcard import ModelCard
 from nplm.stepmodel import StepModel
@@ -36,7 +36,7 @@ from nplm.training.network import NeuralLM
 from nplm.training.torchmodel import LanguageModel, TorchModel, assemble
 from nplm.training.trainer import Evaluated, Trainer, TrainerState
 
-BEST, LAST, NGRAM = "model.safetensors", "last.safetensors", "ngram.safetensors"
+LAST, NGRAM = "last.safetensors", "ngram.safetensors"
 METRICS, LOSSES = "metrics.jsonl", "batch_loss.f32"
 
 
@@ -105,7 +105,7 @@ def load_run(folder: Path) -> Run:
     """
     facts = read_facts(folder)
     if not is_evaluated(folder):
-        going_on = resume_command(_short(facts.dataset_folder(folder)), folder)
+        going_on = facts.resume_command(folder)
         if is_finished(folder) and not (folder / BEST).exists():
             raise DataError(f"there is no {folder / BEST}", f"this writes it again: {going_on}")
         first = min(facts.config.train.eval_interval, facts.config.steps)
@@ -235,19 +235,19 @@ def _step_of(path: Path) -> int:
         raise DataError(f"{path} is damaged: it has no step", "train again") from error
 
 
-def _short(path: Path) -> Path:
-    """As one would type it: relative, where it lies below the working folder."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
-
-
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the run folder for this process; the system lets go of it when the process ends.
+    """Hold a folder for this process, made if it is not there; it is let go when the process ends.
 
     Raises:
-        DataError: another process trains there.
+        DataError: another process works there, or it cannot be made.
     """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"cannot write {folder}: {error.strerror}", "choose another --out"
+        ) from error
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(blocking=False)

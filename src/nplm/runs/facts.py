@@ -1,13 +1,13 @@
 """What a run is: its settings, vocabulary and data set, in `config.toml` and `vocab.json`."""
 
 import os
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 import tomli_w
 import torch
 
+from nplm.commandline import command_line
 from nplm.config import MixtureConfig, ModelConfig, RunConfig, TrainConfig
 from nplm.errors import DataError, UsageError
 from nplm.files import read_json, read_toml, write_bytes, write_json
@@ -36,6 +36,12 @@ class RunFacts:
 
     def dataset_folder(self, run: Path) -> Path:
         return Path(os.path.normpath(run.resolve() / self.dataset))
+
+    def resume_command(self, run: Path) -> str:
+        """What to type to go on with a run: its data set relative, where it lies below here."""
+        dataset, here = self.dataset_folder(run), Path.cwd()
+        short = dataset.relative_to(here) if dataset.is_relative_to(here) else dataset
+        return resume_command(short, run)
 
 
 def new_facts(
@@ -81,7 +87,7 @@ def write_facts(run: Path, facts: RunFacts) -> None:
 
 def resume_command(dataset: Path, run: Path) -> str:
     """What to type to go on with a run."""
-    return f"nplm {shlex.join(['train', str(dataset), '--out', str(run), '--resume'])}"
+    return command_line("train", dataset, "--out", run, "--resume")
 
 
 def read_facts(run: Path) -> RunFacts:

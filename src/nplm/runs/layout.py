@@ -1,3 +1,3 @@
 """Names of files in a run's folder that more than one module asks for. Loads nothing."""
 
-CONFIG, VOCAB, LOCK = "config.toml", "vocab.json", ".lock"
+CONFIG, VOCAB, BEST, LOCK = "config.toml", "vocab.json", "model.safetensors", ".lock"

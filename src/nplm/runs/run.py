@@ -10,16 +10,16 @@ from nplm.config import RunConfig
 from nplm.counts.ngram import MAX_ORDER, best_order
 from nplm.counts.tables import tables_of
 from nplm.errors import DataError, DivergedError
-from nplm.runs.checkpoint import BEST, LAST, LOSSES, METRICS, NGRAM, Writer, locked
+from nplm.runs.checkpoint import LAST, LOSSES, METRICS, NGRAM, Writer, locked
 from nplm.runs.facts import RunFacts, new_facts, read_facts, write_facts
-from nplm.runs.layout import LOCK
+from nplm.runs.layout import BEST, LOCK
 from nplm.runs.looks import LOOKS
 from nplm.text.dataset import Dataset
 from nplm.training.torchstate import each_within, process_settings
 from nplm.training.trainer import Evaluated, Event, Stepped, Trainer
 
 SAVE_SECONDS = 2.0
-SEEN = ("loss.png", "embedding.png", "report.html")  # what was drawn of a run
+PICTURES = ("loss.png", "embedding.png", "report.html")
 # One thread: a step is too small to gain much from two, and two stall one another when anything
 # else runs on the machine (docs/log.md).
 THREADS = 1
@@ -82,12 +82,6 @@ def train(
     if not resume:
         refuse_run(folder, force=force)
         config = settle_order(config, dataset)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"cannot write {folder}: {error.strerror}", "choose another --out"
-        ) from error
     with locked(folder):
         if resume:
             facts = _matching_facts(folder, config, dataset, device)
@@ -213,7 +207,7 @@ def _difference(stored: RunConfig, asked: RunConfig) -> str:
 
 
 def _clear(folder: Path) -> None:
-    """Remove the weights and logs of an earlier run, and what a kill left of unfinished writes."""
-    old = (folder / name for name in (BEST, NGRAM, METRICS, LOSSES, LOOKS, *SEEN))
+    """Remove what is left of an earlier run, its pictures too, and of writes that a kill cut."""
+    old = (folder / name for name in (BEST, NGRAM, METRICS, LOSSES, LOOKS, *PICTURES))
     for path in [*old, *folder.glob(".*.tmp")]:
         path.unlink(missing_ok=True)

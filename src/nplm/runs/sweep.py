@@ -74,12 +74,6 @@ def sweep(
     for trial in trials:
         refuse_order(trial.config, dataset)
     refuse_folder(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"cannot write {folder}: {error.strerror}", "choose another --out"
-        ) from error
     with locked(folder):
         if force:
             forget(folder)

@@ -5,13 +5,13 @@ spinning, on one thread unless asked, and without the Python fallback (which pri
 """
 
 import os
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nplm.commandline import command_line
 from nplm.config import check_integer
 from nplm.errors import DataError, DeviceError
 from nplm.files import read_bytes
@@ -64,11 +64,8 @@ def open_model(path: Path, device: str = "cpu", threads: int = 1) -> OnnxModel:
         UsageError: `threads` is not a whole number above 0.
     """
     check_integer("threads", threads, 1)
-    made_by = (
-        f"nplm export onnx {shlex.quote(str(path))}, or use --runtime torch"
-        if path.is_dir()
-        else "nplm export onnx"
-    )
+    made_by = command_line("export", "onnx", *([path] if path.is_dir() else []))
+    made_by += ", or use --runtime torch" if path.is_dir() else ""
     content = read_bytes(path, f"make one: {made_by}")
     return open_bytes(content, str(path), device, threads)
 

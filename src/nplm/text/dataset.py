@@ -128,6 +128,10 @@ class Dataset:
     def codec(self) -> BulkCodec:
         return BulkCodec(self.vocab)
 
+    def all_splits(self) -> Stream:
+        """The streams of train, val and test as one."""
+        return np.concatenate([self.streams[split] for split in SPLITS])
+
     def lines(self, split: str) -> str:
         """The strings of a split as text, each followed by a line end."""
         return self.codec.decode(self.streams[split])

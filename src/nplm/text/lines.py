@@ -31,11 +31,14 @@ def iter_lines(blocks: Iterable[bytes], name: str, *, skip_errors: bool = False)
     Raises:
         DataError: a line is not UTF-8 and `skip_errors` is not given; the message names it.
     """
-    number, rest = 1, b""
+    number = 1
+    begun: list[bytes] = []  # of a line whose end has not come
     for block in chain(blocks, [b""]):
-        content = rest + block
-        cut = content.rfind(b"\n") + 1 if block else len(content)
-        whole, rest = content[:cut], content[cut:]
+        cut = block.rfind(b"\n") + 1
+        if block and not cut:
+            begun.append(block)
+            continue
+        whole, begun = b"".join([*begun, block[:cut]]), [block[cut:]]
         if number == 1:
             whole = whole.removeprefix(codecs.BOM_UTF8)
         if not whole:

@@ -56,6 +56,7 @@ class DeviceStep:
 
     Attributes:
         device: of the networks and all else.
+        networks: whose weights it moves, with `optimizer`.
         loss: of the step that ran last, in nats per symbol; stays on the device.
 
     Raises:
@@ -73,7 +74,7 @@ class DeviceStep:
         if not draws_on_device(config):
             raise UsageError("a GPU trains on batches of drawn contexts only", "use --device cpu")
         self.device = networks[0].output.bias.device
-        self._networks, self._optimizer = networks, optimizer
+        self.networks, self.optimizer = networks, optimizer
         targets = Targets(table, config.smoothing, ngram)
         self._sampler = DeviceSampler(table, int(config.batch_size), self.device, targets)
         self._first_shift = first_shift(config.seed)
@@ -83,31 +84,24 @@ class DeviceStep:
     def aim(self, step: int, rate: float) -> None:
         """Make `step` with this learning rate the one that runs next."""
         self._shift.fill_(shift_of(self._first_shift, step))
-        for group in self._optimizer.param_groups:
+        for group in self.optimizer.param_groups:
             group["lr"].fill_(rate)
 
     def run(self) -> None:
         batch = self._sampler.batch(self._shift)
-        each = losses(self._networks, batch)
-        self._optimizer.zero_grad(set_to_none=True)
+        each = losses(self.networks, batch)
+        self.optimizer.zero_grad(set_to_none=True)
         each.sum().backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
+        self.optimizer.step()
         self.loss.copy_(each.detach().mean())
 
 
 class CapturedStep:
-    """A `DeviceStep` as one CUDA graph, captured on first use; arguments and errors are its own."""
+    """A step as one CUDA graph, captured on first use."""
 
-    def __init__(
-        self,
-        config: TrainConfig,
-        table: ContextTable,
-        networks: Sequence[NeuralLM],
-        optimizer: torch.optim.Optimizer,
-        ngram: NGram | None = None,
-    ) -> None:
-        self._step = DeviceStep(config, table, networks, optimizer, ngram)
-        self._weights, self._optimizer = nn.ModuleList(networks), optimizer
+    def __init__(self, step: DeviceStep) -> None:
+        self._step = step
+        self._weights, self._optimizer = nn.ModuleList(step.networks), step.optimizer
         self._graph: torch.cuda.CUDAGraph | None = None
 
     def take(self, steps: range, rates: Sequence[float]) -> list[float]:

@@ -21,7 +21,7 @@ from nplm.counts.evaluate import evaluate, pair_log_probabilities
 from nplm.counts.ngram import NGram, fit
 from nplm.errors import DivergedError
 from nplm.training.batches import losses, make_sampler
-from nplm.training.captured import CapturedStep
+from nplm.training.captured import CapturedStep, DeviceStep
 from nplm.training.mixture import Mixture, NGramTable, learn_weights, share_out
 from nplm.training.network import NeuralLM
 from nplm.training.optimizer import learning_rate, make_optimizer
@@ -119,9 +119,8 @@ class Trainer:
         if config.train.smoothing:  # no longer contexts than a network sees
             smooth = self._fit(table, min(config.mixture.order, table.block_size + 1))
         if self.device.type == "cuda":
-            self._step_on_device = CapturedStep(
-                config.train, table, self.networks, self.optimizer, smooth
-            )
+            step = DeviceStep(config.train, table, self.networks, self.optimizer, smooth)
+            self._step_on_device = CapturedStep(step)
         else:
             self._sampler = make_sampler(config.train, table, smooth)
 
