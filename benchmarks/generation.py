@@ -25,7 +25,7 @@ from nplm.counts.tables import table_of
 from nplm.export.onnxfile import export
 from nplm.presets import override, preset
 from nplm.runs import run
-from nplm.runs.checkpoint import load_run
+from nplm.runs.opened import load_run
 from nplm.runtime.session import OnnxModel, open_model
 from nplm.stepmodel import all_logits, log_softmax
 from nplm.text import dataset

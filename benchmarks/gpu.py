@@ -125,8 +125,8 @@ def rows_per_second(model: StepModel, calls: int = CALLS) -> float:
 def model_file(data: Dataset) -> bytes:
     """A network of the size of `default`, with random weights, as a model file."""
     from nplm.export.onnxfile import to_onnx
-    from nplm.runs.checkpoint import Run
     from nplm.runs.facts import RunFacts
+    from nplm.runs.opened import Run
 
     config = PRESETS["default"]
     card = ModelCard(data.vocab, config.block_size, data.normalize, data.longest, data.sha256)

@@ -105,7 +105,7 @@ def run_folder(
 def model_file(run_folder: Path, small: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The export of `run_folder`."""
     from nplm.export.onnxfile import export
-    from nplm.runs.checkpoint import load_run
+    from nplm.runs.opened import load_run
 
     out = tmp_path_factory.mktemp("exports") / "names.onnx"
     export(load_run(run_folder), small, out)

@@ -168,7 +168,7 @@ def same_weights() -> Callable[[Path, Path], bool]:
     """Of two runs; their files also hold a hash of the settings, in which a run is named."""
 
     def same(one: Path, two: Path) -> bool:
-        from nplm.runs.checkpoint import load_run
+        from nplm.runs.opened import load_run
 
         a, b = (load_run(folder).module.state_dict() for folder in (one, two))
         return a.keys() == b.keys() and all(a[name].equal(b[name]) for name in a)

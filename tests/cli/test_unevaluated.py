@@ -98,7 +98,8 @@ def test_its_weights_are_not_used(nplm: "Nplm", command: str) -> None:
 
 def test_what_it_says_helps(nplm: "Nplm", unevaluated: Path, finished: Path) -> None:
     """Gone on with, it is the run that was never stopped."""
-    from nplm.runs.checkpoint import LOSSES, load_run
+    from nplm.runs.checkpoint import LOSSES
+    from nplm.runs.opened import load_run
 
     line = nplm.refuses(3, "eval", RUN)
     nplm.ok(*shlex.split(line.partition("go on: nplm ")[2]))

@@ -14,7 +14,7 @@ from nplm.counts.tables import table_of
 from nplm.errors import DataError, VerificationError
 from nplm.export import onnxfile as exporting
 from nplm.export.onnxfile import explained, export, prove
-from nplm.runs.checkpoint import load_run
+from nplm.runs.opened import load_run
 from nplm.runtime.generate import default_max_length, generate
 from nplm.runtime.session import OnnxModel, open_model
 from nplm.text.dataset import Dataset

@@ -13,7 +13,7 @@ from nplm.config import DatasetConfig
 from nplm.export.onnxfile import export
 from nplm.presets import override, preset
 from nplm.runs import run
-from nplm.runs.checkpoint import load_run
+from nplm.runs.opened import load_run
 from nplm.text import dataset
 
 HERE = Path(__file__).parent

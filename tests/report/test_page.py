@@ -18,10 +18,11 @@ from nplm.counts.tables import table_of
 from nplm.presets import override, preset
 from nplm.report.page import SCORED, Report, describe, render
 from nplm.runs import run
-from nplm.runs.checkpoint import LAST, METRICS, load_run, metrics
+from nplm.runs.checkpoint import LAST, METRICS, metrics
 from nplm.runs.facts import new_facts, write_facts
 from nplm.runs.layout import BEST
 from nplm.runs.looks import LOOKS, record_look
+from nplm.runs.opened import load_run
 from nplm.runtime.generate import generate
 from nplm.stepmodel import log_softmax
 from nplm.text import dataset

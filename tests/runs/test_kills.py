@@ -17,7 +17,8 @@ import torch
 from nplm.config import RunConfig
 from nplm.presets import override
 from nplm.runs import run
-from nplm.runs.checkpoint import LOSSES, load_run, metrics
+from nplm.runs.checkpoint import LOSSES, metrics
+from nplm.runs.opened import load_run
 from nplm.text.dataset import Dataset
 
 KILLS = int(os.environ.get("NPLM_KILLS", "4"))

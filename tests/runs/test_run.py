@@ -15,18 +15,9 @@ from nplm.counts.tables import table_of
 from nplm.errors import DataError, DivergedError
 from nplm.presets import override, preset
 from nplm.runs import run
-from nplm.runs.checkpoint import (
-    BEST,
-    LAST,
-    LOSSES,
-    METRICS,
-    NGRAM,
-    is_finished,
-    load_run,
-    locked,
-    metrics,
-)
+from nplm.runs.checkpoint import BEST, LAST, LOSSES, METRICS, NGRAM, is_finished, locked, metrics
 from nplm.runs.facts import CONFIG, VOCAB, read_facts
+from nplm.runs.opened import load_run
 from nplm.text import dataset
 from nplm.text.dataset import Dataset
 from nplm.training.trainer import Stepped

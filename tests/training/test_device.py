@@ -11,7 +11,7 @@ from nplm.config import RunConfig
 from nplm.counts.tables import table_of
 from nplm.errors import DeviceError
 from nplm.presets import override, preset
-from nplm.runs.checkpoint import load_run
+from nplm.runs.opened import load_run
 from nplm.text.dataset import Dataset
 from nplm.training import batches, device
 from nplm.training.device import choose, for_generating, for_training, work

@@ -19,7 +19,7 @@ from nplm.errors import DataError
 from nplm.export.onnxfile import Proof, export
 from nplm.presets import override, preset
 from nplm.runs import run
-from nplm.runs.checkpoint import Run, load_run
+from nplm.runs.opened import Run, load_run
 from nplm.runtime.generate import generate
 from nplm.runtime.session import OnnxModel, open_model
 from nplm.stepmodel import log_softmax

@@ -15,7 +15,7 @@ from nplm.cli.testlooks import count_file, count_run
 from nplm.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from nplm.runs.checkpoint import Run
+    from nplm.runs.opened import Run
     from nplm.runtime.modelcard import ModelCard
     from nplm.stepmodel import StepModel
     from nplm.text.dataset import Dataset
@@ -115,7 +115,7 @@ def _open(target: Path | None, data: Path | None) -> Opened:
         trained_on = dataset.sha256 == onnx.card.dataset_sha256
         return Opened(str(target), str(kind), onnx, {}, onnx.card, own, None, trained_on)
     with training_extra("nplm eval of a run (a model.onnx needs no extra)"):
-        from nplm.runs.checkpoint import load_run
+        from nplm.runs.opened import load_run
     run = load_run(latest.run_folder(target))
     cure = "name one to score it on all the same: --data DIR"
     dataset = load(data) if data else dataset_of(run.folder, run.facts, None, cure)

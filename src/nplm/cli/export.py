@@ -38,7 +38,7 @@ def onnx(
     """Trace a run to ONNX and prove that the file computes what the network computes."""
     with training_extra("nplm export"):
         from nplm.export.onnxfile import export as write
-        from nplm.runs.checkpoint import load_run
+        from nplm.runs.opened import load_run
     from nplm.files import refuse_existing
 
     folder = latest.run_folder(run)

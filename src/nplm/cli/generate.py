@@ -179,7 +179,7 @@ def open_model(path: Path | None, runtime: str, device: str) -> tuple["StepModel
     if runtime != "torch":
         raise UsageError(f"--runtime is {runtime!r}", "choose onnx or torch")
     with training_extra("--runtime torch"):
-        from nplm.runs.checkpoint import load_run
+        from nplm.runs.opened import load_run
         from nplm.training.device import for_generating
     run = load_run(latest.run_folder(path))
     chosen = for_generating(device, run.module)

@@ -57,7 +57,7 @@ def embedding(
     with training_extra("nplm plot"):
         from nplm.report.embedding import embedding_figure
         from nplm.report.figures import refuse_format, save
-        from nplm.runs.checkpoint import load_run
+        from nplm.runs.opened import load_run
     from nplm.files import refuse_existing
 
     folder = latest.run_folder(run)

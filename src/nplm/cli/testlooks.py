@@ -8,7 +8,7 @@ from nplm.cli.console import note
 from nplm.errors import DataError
 
 if TYPE_CHECKING:
-    from nplm.runs.checkpoint import Run
+    from nplm.runs.opened import Run
 
 
 def count_run(run: "Run", nats_per_symbol: float) -> int:

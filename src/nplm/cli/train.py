@@ -16,7 +16,7 @@ from nplm.errors import InterruptedRunError, UsageError
 from nplm.presets import PRESETS
 
 if TYPE_CHECKING:
-    from nplm.runs.checkpoint import Run
+    from nplm.runs.opened import Run
     from nplm.runs.run import RunEvent, Started
     from nplm.text.dataset import Dataset
     from nplm.training.trainer import Evaluated
@@ -60,8 +60,9 @@ def train(
     """Train a model on a data set. Flags win over --config, which wins over --preset."""
     with training_extra("nplm train"):
         from nplm.runs import run
-        from nplm.runs.checkpoint import is_finished, load_run
+        from nplm.runs.checkpoint import is_finished
         from nplm.runs.facts import read_facts, resume_command
+        from nplm.runs.opened import load_run
         from nplm.training import device as devices
     if resume and force:
         raise UsageError("--resume and --force contradict each other", "give one of them")

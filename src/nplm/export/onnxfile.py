@@ -25,7 +25,7 @@ from nplm.counts.evaluate import evaluate
 from nplm.counts.tables import table_of
 from nplm.errors import VerificationError
 from nplm.files import refuse_existing, write_bytes, write_json
-from nplm.runs.checkpoint import Run
+from nplm.runs.opened import Run
 from nplm.runtime.generate import default_max_length, generate
 from nplm.runtime.modelcard import ModelCard
 from nplm.runtime.novelty import NoveltyFilter
