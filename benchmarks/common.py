@@ -8,7 +8,7 @@ from nplm.config import DatasetConfig
 from nplm.counts.tables import tables_of
 from nplm.presets import override, preset
 from nplm.runs.run import settle_order
-from nplm.text import dataset
+from nplm.text import dataset, sources
 from nplm.text.dataset import Dataset
 from nplm.training.trainer import Evaluated, Trainer
 
@@ -26,7 +26,7 @@ def names_file() -> Path:
 
 def names(config: DatasetConfig = LESSON) -> Dataset:
     path = names_file()
-    return dataset.build(dataset.read_source(path.read_bytes(), path.name), config)
+    return dataset.build(sources.read_source(path.read_bytes(), path.name), config)
 
 
 def ours(data: Dataset, name: str, seed: int) -> list[Evaluated]:

@@ -121,7 +121,7 @@ def cold_and_warm(file: Path, count: int) -> None:
 
 def scoring(file: Path) -> None:
     data, model = names(), nplm.load(file)
-    strings = [line for split in ("train", "val", "test") for line in data.lines(split).split()]
+    strings = [line for split in ("train", "val", "test") for line in data.texts(split)]
     model.score_arrays(strings)
     started = time.perf_counter()
     model.score_arrays(strings)
@@ -129,7 +129,7 @@ def scoring(file: Path) -> None:
     print(f"score, warm: {len(strings) / seconds:,.0f} strings/s")
     raw = open_model(file)
     exact = evaluate(raw, table_of(data, "val", raw.block_size)).total
-    total = model.score_arrays(data.lines("val").split()).nats.sum()
+    total = model.score_arrays(data.texts("val")).nats.sum()
     print(f"score against eval of the file: {abs(total / exact - 1):.1e} relative")
 
 

@@ -24,7 +24,7 @@ from nplm.errors import NplmError
 from nplm.presets import PRESETS, override
 from nplm.runtime.modelcard import ModelCard
 from nplm.stepmodel import MAX_ROWS, StepModel
-from nplm.text import dataset
+from nplm.text import dataset, sources
 from nplm.text.dataset import Dataset
 from nplm.training.captured import DeviceStep, draws_on_device
 from nplm.training.network import NeuralLM
@@ -40,7 +40,7 @@ NOTHING = "-"  # where there is nothing to measure
 
 def names() -> Dataset:
     path = ROOT / "data" / "names.txt"
-    return dataset.build(dataset.read_source(path.read_bytes(), path.name), DatasetConfig())
+    return dataset.build(sources.read_source(path.read_bytes(), path.name), DatasetConfig())
 
 
 def plan(name: str) -> RunConfig:

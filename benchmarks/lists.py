@@ -17,7 +17,8 @@ from common import SHARED, best, ours, spread
 from nplm.config import DatasetConfig
 from nplm.presets import PRESETS
 from nplm.text import dataset
-from nplm.text.dataset import Dataset, Source
+from nplm.text.dataset import Dataset
+from nplm.text.sources import SPLITS, Source
 
 SENTENCES = 5000
 
@@ -43,7 +44,7 @@ def lists() -> Iterator[tuple[str, list[str]]]:
 
 def compare(name: str, data: Dataset, seeds: int) -> None:
     """One line: the list, and val and time of each preset."""
-    strings = sum(data.strings(split) for split in dataset.SPLITS)
+    strings = sum(data.strings(split) for split in SPLITS)
     print(f"{name}: {strings:,} strings, {len(data.vocab)} symbols, longest {data.longest}")
     for preset in ("ngram", "default", "best"):
         runs = [ours(data, preset, seed) for seed in range(seeds if PRESETS[preset].steps else 1)]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nplm.counts.contexts import ContextTable, count_contexts
 from nplm.counts.tables import table_of
+from nplm.text.strings import Strings
 
 ORDER = 6
 
@@ -39,8 +40,8 @@ class Drawer:
         return np.asarray(self._table.targets[pairs], np.int64)
 
 
-def draw(table: ContextTable, symbols: int, seed: int) -> NDArray[np.uint8]:
-    """A stream of about `symbols` ids from a 6-gram that falls back to a bigram one time in five.
+def draw(table: ContextTable, symbols: int, seed: int) -> Strings:
+    """Strings of about `symbols` ids from a 6-gram that falls back to a bigram one time in five.
 
     Many strings are drawn side by side. The fall-back makes contexts that the list does not have.
     """
@@ -49,14 +50,14 @@ def draw(table: ContextTable, symbols: int, seed: int) -> NDArray[np.uint8]:
     long, short = Drawer(table), Drawer(table.shorten(1))
     rows = 20_000
     state = np.zeros(rows, np.int64)
-    stream = np.zeros((rows, symbols // rows), np.uint8)
-    for step in range(stream.shape[1] - 1):
+    ids = np.zeros((rows, symbols // rows), np.uint8)
+    for step in range(ids.shape[1] - 1):
         u = generator.random(rows)
         back = generator.random(rows) < 0.2
         symbol = np.where(back, short.draw(state % base, u), long.draw(state, u))
         state = np.where(symbol == 0, 0, state * base % base**width + symbol)
-        stream[:, step] = symbol
-    return stream.ravel()
+        ids[:, step] = symbol
+    return Strings.of_ids(ids.ravel())
 
 
 def main() -> None:
@@ -71,17 +72,14 @@ def main() -> None:
         table_of(data, "train", asked.block_size)
         small.append(time.perf_counter() - started)
     print(f"names list, block size {asked.block_size}: {sorted(small)[4]:.3f} s (median of 9)")
-    stream = draw(table_of(data, "train", ORDER - 1), asked.megabytes * 1_000_000, seed=0)
+    strings = draw(table_of(data, "train", ORDER - 1), asked.megabytes * 1_000_000, seed=0)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     started = time.perf_counter()
-    table = count_contexts(stream, asked.block_size, len(data.vocab))
+    table = count_contexts(strings, asked.block_size, len(data.vocab))
     seconds = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    strings = int(np.count_nonzero(stream == 0))
-    print(
-        f"{len(stream) / 1e6:.0f} MB, {strings:,} strings: {len(table):,} distinct contexts, ",
-        end="",
-    )
+    print(f"{len(strings.ids) / 1e6:.0f} MB, {len(strings):,} strings: ", end="")
+    print(f"{len(table):,} distinct contexts, ", end="")
     print(
         f"{len(table.counts):,} pairs, {seconds:.1f} s, peak {peak:,.0f} MB (before: {before:,.0f})"
     )

@@ -24,7 +24,7 @@ LESSON_VAL = 2.1665  # where the lesson's 200,000 steps end
 
 def classic(data: Dataset, seeds: int, plain_steps: int) -> None:
     ids = {symbol: k for k, symbol in enumerate(data.vocab.symbols, start=1)}
-    splits = {name: windows(data.lines(name).split(), ids) for name in ("train", "val")}
+    splits = {name: windows(data.texts(name), ids) for name in ("train", "val")}
     reached, finals, seconds = [], [], []
     for seed in range(seeds):
         events = ours(data, "classic", seed)

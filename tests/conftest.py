@@ -12,7 +12,7 @@ import pytest
 import skips
 from nplm.config import DatasetConfig, RunConfig
 from nplm.presets import override, preset
-from nplm.text import dataset
+from nplm.text import dataset, sources
 from nplm.text.dataset import Dataset
 
 HAS_TRAINING = importlib.util.find_spec("torch") is not None
@@ -53,7 +53,7 @@ def names_file(names: list[str], tmp_path_factory: pytest.TempPathFactory) -> Pa
 @pytest.fixture(scope="session")
 def small(names_file: Path) -> Dataset:
     """The data set of `names`."""
-    source = dataset.read_source(names_file.read_bytes(), names_file.name)
+    source = sources.read_source(names_file.read_bytes(), names_file.name)
     return dataset.build(source, DatasetConfig())
 
 

@@ -21,7 +21,7 @@ def digest(folder: Path) -> str:
 
 def strings(folder: Path) -> list[str]:
     dataset = load(folder)
-    return [line for split in SPLITS for line in dataset.lines(split).split("\n")[:-1]]
+    return [line for split in SPLITS for line in dataset.texts(split)]
 
 
 def test_build_makes_the_default_data_set(nplm: "Nplm", names_file: Path, names: list[str]) -> None:
@@ -87,7 +87,7 @@ def test_copies_stay_together_are_dropped_or_are_split_as_lines(nplm: "Nplm") ->
         assert tuple(load(nplm.cwd / out).strings(split) for split in SPLITS) == sizes
     for out, leaks in (("a", False), ("c", True)):
         dataset = load(nplm.cwd / out)
-        train, val = (set(dataset.lines(split).split()) for split in ("train", "val"))
+        train, val = (set(dataset.texts(split)) for split in ("train", "val"))
         assert bool(train & val) == leaks
 
 

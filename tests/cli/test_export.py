@@ -109,7 +109,7 @@ def test_novel_strings_are_of_no_split(nplm: "Nplm", trained: Path, small: Datas
     nplm.ok("export", "onnx", "--force")
     metadata = json.loads((trained / f"{MODEL}.json").read_text(encoding="utf-8"))
     assert metadata["novelty_filter"]["splits"] == ["train", "val", "test"]
-    held_out = {name for split in ("val", "test") for name in small.lines(split).split()}
+    held_out = {name for split in ("val", "test") for name in small.texts(split)}
     options = ("generate", "--indices", "20000", "--max-length", "5")
     assert held_out & set(nplm.ok(*options).lines)
     novel = nplm.ok(*options, "--novel")

@@ -392,7 +392,7 @@ def test_from_training_to_scores(nplm: "Nplm", home: Path, preset: str) -> None:
     kind = {"ngram": "this n-gram", "best": "this mixture"}[preset]
     for target in (RUN, model):
         assert kind in nplm.ok("eval", target).out.decode()
-    strings = load(home / "data" / "names").lines("test").encode()
+    strings = "\n".join(load(home / "data" / "names").texts("test")).encode()
     scored = nplm.ok("score", model, "-", "--format", "jsonl", stdin=strings).lines
     total = sum(json.loads(line)["nats"] for line in scored)
     assert total == pytest.approx(file["nats_per_symbol"] * file["symbols"], rel=1e-6)

@@ -12,20 +12,21 @@ from nplm.config import DatasetConfig
 from nplm.counts.baselines import Baselines
 from nplm.counts.ngram import best_order
 from nplm.counts.tables import table_of
-from nplm.text import dataset
-from nplm.text.dataset import SPLITS, Dataset
+from nplm.text import dataset, sources
+from nplm.text.dataset import Dataset
+from nplm.text.sources import SPLITS
 
 Position = tuple[tuple[int, ...], int]
 STRINGS = st.lists(st.text("ab\u2028\x0c", min_size=1, max_size=5), min_size=4, max_size=12)
 
 
 def build(strings: list[str], *split: str) -> Dataset:
-    return dataset.build(dataset.Source("x", strings, 0), DatasetConfig(split, split_by="line"))
+    return dataset.build(sources.Source("x", strings, 0), DatasetConfig(split, split_by="line"))
 
 
 def positions(data: Dataset, splits: tuple[str, ...], block_size: int) -> list[Position]:
     found = []
-    for string in "".join(data.lines(split) for split in splits).split("\n")[:-1]:
+    for string in [text for split in splits for text in data.texts(split)]:
         padded = [0] * block_size + data.vocab.encode(string) + [0]
         found += [
             (tuple(padded[k - block_size : k]), padded[k]) for k in range(block_size, len(padded))

@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,15 +14,16 @@ from hypothesis import strategies as st
 
 from nplm.counts.contexts import ContextTable, count_contexts
 from nplm.counts.tables import table_of
-from nplm.text import dataset
+from nplm.text import dataset, sources
 from nplm.text.dataset import Dataset
+from nplm.text.strings import Strings
 
-Strings = list[list[int]]
+Lists = list[list[int]]
 Counts = dict[tuple[int, ...], dict[int, int]]
 BLOCK_SIZES = range(9)
 
 
-def naive(strings: Strings, block_size: int) -> Counts:
+def naive(strings: Lists, block_size: int) -> Counts:
     """The counts of a list of strings of ids, one position at a time."""
     table: dict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
     for string in strings:
@@ -31,13 +33,14 @@ def naive(strings: Strings, block_size: int) -> Counts:
     return {context: dict(counts) for context, counts in table.items()}
 
 
-def stream_of(strings: Strings, vocab_size: int) -> np.ndarray:
+def encoded(strings: Lists, dtype: Any) -> Strings:
     ids = [k for string in strings for k in [*string, 0]]
-    return np.array(ids, np.min_scalar_type(vocab_size))
+    return Strings.of_ids(np.array(ids, dtype))
 
 
-def count(strings: Strings, block_size: int, vocab_size: int, chunk: int = 1 << 22) -> ContextTable:
-    return count_contexts(stream_of(strings, vocab_size), block_size, vocab_size, chunk)
+def count(strings: Lists, block_size: int, vocab_size: int, chunk: int = 1 << 22) -> ContextTable:
+    ids = encoded(strings, np.min_scalar_type(vocab_size))
+    return count_contexts(ids, block_size, vocab_size, chunk)
 
 
 def as_dict(table: ContextTable) -> Counts:
@@ -59,7 +62,7 @@ def assert_equal(a: ContextTable, b: ContextTable) -> None:
         assert left.dtype == right.dtype
 
 
-def strings_of(ids: st.SearchStrategy[int]) -> st.SearchStrategy[Strings]:
+def strings_of(ids: st.SearchStrategy[int]) -> st.SearchStrategy[Lists]:
     return st.lists(st.lists(ids, max_size=6), max_size=12)
 
 
@@ -95,13 +98,13 @@ def test_a_context_does_not_look_past_the_start_of_its_string() -> None:
 
 
 @given(SMALL, st.sampled_from(BLOCK_SIZES))
-def test_counts_are_those_of_a_dictionary(strings: Strings, block_size: int) -> None:
+def test_counts_are_those_of_a_dictionary(strings: Lists, block_size: int) -> None:
     assert as_dict(count(strings, block_size, 4)) == naive(strings, block_size)
 
 
 @given(strings_of(st.integers(1, 700)), st.integers(0, 20))
 def test_counts_are_those_of_a_dictionary_with_more_symbols(
-    strings: Strings, block_size: int
+    strings: Lists, block_size: int
 ) -> None:
     assert as_dict(count(strings, block_size, 701)) == naive(strings, block_size)
 
@@ -122,7 +125,7 @@ def test_keys_of_any_number_of_words_do_not_overflow(vocab_size: int, block_size
 
 @given(SMALL, st.sampled_from(BLOCK_SIZES))
 def test_contexts_are_ordered_by_their_endings_and_targets_ascend(
-    strings: Strings, block_size: int
+    strings: Lists, block_size: int
 ) -> None:
     table = count(strings, block_size, 4)
     endings = [context[::-1] for context in table.contexts.tolist()]
@@ -132,7 +135,7 @@ def test_contexts_are_ordered_by_their_endings_and_targets_ascend(
 
 
 @given(SMALL, st.sampled_from(BLOCK_SIZES))
-def test_the_parts_of_a_table_fit_together(strings: Strings, block_size: int) -> None:
+def test_the_parts_of_a_table_fit_together(strings: Lists, block_size: int) -> None:
     table = count(strings, block_size, 4)
     per_context = [sum(counts.values()) for counts in as_dict(table).values()]
     assert table.totals.tolist() == per_context
@@ -144,7 +147,7 @@ def test_the_parts_of_a_table_fit_together(strings: Strings, block_size: int) ->
 
 
 @given(SMALL, st.sampled_from([0, 1, 2, 8]), st.sampled_from([1, 2, 7]))
-def test_chunks_merge_to_the_table_of_one(strings: Strings, block_size: int, chunk: int) -> None:
+def test_chunks_merge_to_the_table_of_one(strings: Lists, block_size: int, chunk: int) -> None:
     assert_equal(count(strings, block_size, 4, chunk), count(strings, block_size, 4))
 
 
@@ -157,14 +160,14 @@ def test_many_chunks_merge_to_the_table_of_one(chunk: int) -> None:
 
 @given(SMALL, st.sampled_from(BLOCK_SIZES), st.data())
 def test_a_shortened_table_is_the_table_of_the_shorter_block(
-    strings: Strings, block_size: int, data: st.DataObject
+    strings: Lists, block_size: int, data: st.DataObject
 ) -> None:
     shorter = data.draw(st.integers(0, block_size))
     assert_equal(count(strings, block_size, 4).shorten(shorter), count(strings, shorter, 4))
 
 
 @given(SMALL)
-def test_shortening_twice_is_shortening_once(strings: Strings) -> None:
+def test_shortening_twice_is_shortening_once(strings: Lists) -> None:
     table = count(strings, 6, 4)
     assert_equal(table.shorten(4).shorten(1), table.shorten(1))
 
@@ -181,13 +184,13 @@ def naive_floor(counts: Counts) -> float:
 
 
 @given(SMALL, st.sampled_from(BLOCK_SIZES))
-def test_the_floor_is_the_conditional_entropy(strings: Strings, block_size: int) -> None:
+def test_the_floor_is_the_conditional_entropy(strings: Lists, block_size: int) -> None:
     expected = naive_floor(naive(strings, block_size))
     assert count(strings, block_size, 4).floor() == pytest.approx(expected, abs=1e-12)
 
 
 @given(SMALL)
-def test_the_floor_does_not_rise_with_the_block_size(strings: Strings) -> None:
+def test_the_floor_does_not_rise_with_the_block_size(strings: Lists) -> None:
     floors = [count(strings, k, 4).floor() for k in BLOCK_SIZES]
     assert all(b <= a + 1e-12 for a, b in pairwise(floors))
 
@@ -196,14 +199,14 @@ def test_the_floor_of_certain_symbols_is_zero_and_not_minus_zero() -> None:
     assert str(count([[1, 2]], 2, 3).floor()) == "0.0"
 
 
-def naive_unseen(train: Strings, other: Strings, block_size: int) -> float:
+def naive_unseen(train: Lists, other: Lists, block_size: int) -> float:
     seen = set(naive(train, block_size))
     totals = {c: sum(row.values()) for c, row in naive(other, block_size).items()}
     return sum(n for c, n in totals.items() if c not in seen) / max(1, sum(totals.values()))
 
 
 @given(SMALL, SMALL, st.sampled_from(BLOCK_SIZES))
-def test_the_unseen_share_is_that_of_sets(a: Strings, b: Strings, block_size: int) -> None:
+def test_the_unseen_share_is_that_of_sets(a: Lists, b: Lists, block_size: int) -> None:
     share = count(a, block_size, 4).unseen_share(count(b, block_size, 4))
     assert share == pytest.approx(naive_unseen(a, b, block_size))
 
@@ -224,7 +227,7 @@ def test_unseen_by_hand() -> None:
 
 
 @given(SMALL, st.sampled_from(BLOCK_SIZES))
-def test_nothing_of_a_table_is_unseen_in_itself(strings: Strings, block_size: int) -> None:
+def test_nothing_of_a_table_is_unseen_in_itself(strings: Lists, block_size: int) -> None:
     table = count(strings, block_size, 4)
     assert table.unseen_share(table) == 0
 
@@ -262,41 +265,41 @@ def test_one_string_in_a_block_of_any_size(string: list[int], block_size: int) -
 
 
 @given(SMALL)
-def test_a_block_longer_than_any_string_sees_every_prefix(strings: Strings) -> None:
+def test_a_block_longer_than_any_string_sees_every_prefix(strings: Lists) -> None:
     assume(strings)
     prefixes = {tuple(s[:k]) for s in strings for k in range(len(s) + 1)}
     assert len(count(strings, 7, 4)) == len(prefixes)
 
 
 @given(SMALL, SMALL, st.sampled_from(BLOCK_SIZES))
-def test_the_order_of_the_strings_does_not_matter(a: Strings, b: Strings, block_size: int) -> None:
+def test_the_order_of_the_strings_does_not_matter(a: Lists, b: Lists, block_size: int) -> None:
     assert_equal(count(a + b, block_size, 4), count(b + a, block_size, 4))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32])
 def test_the_type_of_the_stream_does_not_matter(dtype: type[np.unsignedinteger]) -> None:
     strings = [[1, 2, 3], [3, 3], []]
-    table = count_contexts(stream_of(strings, 4).astype(dtype), 2, 4)
+    table = count_contexts(encoded(strings, dtype), 2, 4)
     assert as_dict(table) == naive(strings, 2)
 
 
 def test_counting_does_not_change_the_stream() -> None:
-    stream = stream_of([[1, 2], [1]], 3)
-    before = stream.copy()
-    stream.flags.writeable = False
-    count_contexts(stream, 3, 3, chunk=2)
-    np.testing.assert_array_equal(stream, before)
+    strings = encoded([[1, 2], [1]], np.uint8)
+    before = strings.ids.copy()
+    strings.ids.flags.writeable = False
+    count_contexts(strings, 3, 3, chunk=2)
+    np.testing.assert_array_equal(strings.ids, before)
 
 
 @pytest.mark.parametrize("block_size", [1, 3, 8])
 def test_names_are_counted_as_a_dictionary_does(small: Dataset, block_size: int) -> None:
-    strings = [small.vocab.encode(s) for s in small.lines("train").split("\n")[:-1]]
+    strings = [small.vocab.encode(s) for s in small.texts("train")]
     assert as_dict(table_of(small, "train", block_size)) == naive(strings, block_size)
 
 
 @pytest.mark.shared
 def test_the_lessons_names_have_the_contexts_of_the_design(shared_names: Path) -> None:
-    source = dataset.read_source(shared_names.read_bytes(), "names.txt")
+    source = sources.read_source(shared_names.read_bytes(), "names.txt")
     config = dataset.DatasetConfig(split_by="line", seed=314)
     names = dataset.build(source, config)
     assert len(table_of(names, "train", 3)) == 5448

@@ -12,8 +12,9 @@ from nplm.counts.contexts import count_contexts
 from nplm.counts.evaluate import Nats, evaluate, pair_log_probabilities
 from nplm.counts.tables import table_of
 from nplm.text.dataset import Dataset
+from nplm.text.strings import Strings
 
-Strings = list[list[int]]
+Lists = list[list[int]]
 STRINGS = st.lists(st.lists(st.integers(1, 4), max_size=5), min_size=1, max_size=8)
 
 
@@ -45,11 +46,11 @@ class Certain(Level):
         return np.tile(np.array([0, 1e4, 0, 0, 0], np.float32), (len(contexts), 1))
 
 
-def stream_of(strings: Strings) -> NDArray[np.unsignedinteger]:
-    return np.array([k for string in strings for k in [*string, 0]], np.uint8)
+def encoded(strings: Lists) -> Strings:
+    return Strings.of_ids(np.array([k for string in strings for k in [*string, 0]], np.uint8))
 
 
-def positions(strings: Strings, block_size: int) -> list[tuple[list[int], int]]:
+def positions(strings: Lists, block_size: int) -> list[tuple[list[int], int]]:
     found = []
     for string in strings:
         padded = [0] * block_size + string + [0]
@@ -59,7 +60,7 @@ def positions(strings: Strings, block_size: int) -> list[tuple[list[int], int]]:
     return found
 
 
-def naive_nats(model: Fake, strings: Strings) -> float:
+def naive_nats(model: Fake, strings: Lists) -> float:
     terms = []
     for context, target in positions(strings, model.block_size):
         logits = [float(x) for x in model(np.array([context], np.int64))[0]]
@@ -69,9 +70,9 @@ def naive_nats(model: Fake, strings: Strings) -> float:
 
 
 @given(STRINGS, st.integers(1, 7))
-def test_nats_are_the_sum_over_positions(strings: Strings, block_size: int) -> None:
+def test_nats_are_the_sum_over_positions(strings: Lists, block_size: int) -> None:
     model = Fake(block_size, 5)
-    nats = evaluate(model, count_contexts(stream_of(strings), block_size, 5))
+    nats = evaluate(model, count_contexts(encoded(strings), block_size, 5))
     assert nats.total == pytest.approx(naive_nats(model, strings), rel=1e-12)
     assert nats.symbols == sum(len(string) + 1 for string in strings)
 
@@ -79,47 +80,47 @@ def test_nats_are_the_sum_over_positions(strings: Strings, block_size: int) -> N
 def test_nats_are_exact_across_several_calls_of_the_model() -> None:
     random = np.random.default_rng(1)
     strings = [random.integers(1, 40, n).tolist() for n in random.integers(0, 12, 1500)]
-    table, model = count_contexts(stream_of(strings), 3, 40), Fake(3, 40)
+    table, model = count_contexts(encoded(strings), 3, 40), Fake(3, 40)
     assert len(table) > 4096
     assert evaluate(model, table).total == pytest.approx(naive_nats(model, strings), rel=1e-12)
 
 
 def test_names_are_evaluated_exactly(small: Dataset) -> None:
     model = Fake(3, len(small.vocab))
-    strings = [small.vocab.encode(s) for s in small.lines("val").split("\n")[:-1]]
+    strings = [small.vocab.encode(s) for s in small.texts("val")]
     nats = evaluate(model, table_of(small, "val", 3))
     assert nats.total == pytest.approx(naive_nats(model, strings), rel=1e-12)
 
 
 def test_logits_that_are_far_apart_do_not_overflow() -> None:
     model, strings = Fake(2, 5, scale=1e4), [[1, 2, 3], [4], []]
-    nats = evaluate(model, count_contexts(stream_of(strings), 2, 5))
+    nats = evaluate(model, count_contexts(encoded(strings), 2, 5))
     assert math.isfinite(nats.total)
     assert nats.total == pytest.approx(naive_nats(model, strings), rel=1e-12)
 
 
 def test_a_level_model_needs_log_v_and_is_as_perplexed_as_v() -> None:
-    nats = evaluate(Level(), count_contexts(stream_of([[1, 2], [], [4]]), 2, 5))
+    nats = evaluate(Level(), count_contexts(encoded([[1, 2], [], [4]]), 2, 5))
     assert nats.per_symbol == pytest.approx(math.log(5))
     assert nats.bits_per_symbol == pytest.approx(math.log2(5))
     assert nats.perplexity == pytest.approx(5)
 
 
 def test_a_certain_model_pays_for_what_it_excluded() -> None:
-    nats = evaluate(Certain(), count_contexts(stream_of([[1, 1]]), 2, 5))
+    nats = evaluate(Certain(), count_contexts(encoded([[1, 1]]), 2, 5))
     assert nats.total == pytest.approx(1e4)
     assert nats.symbols == 3
 
 
 @given(STRINGS)
-def test_no_model_is_better_than_the_floor(strings: Strings) -> None:
-    table = count_contexts(stream_of(strings), 2, 5)
+def test_no_model_is_better_than_the_floor(strings: Lists) -> None:
+    table = count_contexts(encoded(strings), 2, 5)
     assert evaluate(Fake(2, 5), table).per_symbol >= table.floor() - 1e-9
 
 
 @given(STRINGS)
-def test_counts_as_logits_reach_the_floor(strings: Strings) -> None:
-    table = count_contexts(stream_of(strings), 2, 5)
+def test_counts_as_logits_reach_the_floor(strings: Lists) -> None:
+    table = count_contexts(encoded(strings), 2, 5)
     rows = {tuple(context): c for c, context in enumerate(table.contexts.tolist())}
     counts = np.zeros((len(table), 5))
     counts[table.pair_rows, table.targets] = table.counts
@@ -144,11 +145,9 @@ def test_a_hopeless_model_has_a_finite_perplexity() -> None:
 
 
 @given(STRINGS, st.integers(1, 4), st.integers(0, 3))
-def test_pairs_of_a_table_wider_than_the_model(
-    strings: Strings, block_size: int, wider: int
-) -> None:
+def test_pairs_of_a_table_wider_than_the_model(strings: Lists, block_size: int, wider: int) -> None:
     model = Fake(block_size, 5)
-    table = count_contexts(stream_of(strings), block_size + wider, 5)
+    table = count_contexts(encoded(strings), block_size + wider, 5)
     found = pair_log_probabilities(model, table)
     contexts = table.contexts[table.pair_rows][:, wider:].astype(np.int64)
     logits = model(contexts).astype(np.float64)
@@ -160,7 +159,7 @@ def test_pairs_of_a_table_wider_than_the_model(
 def test_pairs_are_exact_across_several_calls_of_the_model() -> None:
     random = np.random.default_rng(1)
     strings = [random.integers(1, 40, n).tolist() for n in random.integers(0, 12, 1500)]
-    table, model = count_contexts(stream_of(strings), 4, 40), Fake(3, 40)
+    table, model = count_contexts(encoded(strings), 4, 40), Fake(3, 40)
     assert len(table) > 4096
     total = evaluate(model, table.shorten(3)).total
     assert evaluate(model, table).total == pytest.approx(total, rel=1e-12)

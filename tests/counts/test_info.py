@@ -8,14 +8,15 @@ import pytest
 
 from nplm.config import DatasetConfig
 from nplm.counts.info import block_sizes, describe
-from nplm.text import dataset
-from nplm.text.dataset import SPLITS, Dataset
+from nplm.text import dataset, sources
+from nplm.text.dataset import Dataset
+from nplm.text.sources import SPLITS
 
 
 def positions(data: Dataset, split: str, block_size: int) -> list[tuple[str, str]]:
     """(context, next symbol) of every position; a line end stands for the boundary."""
     found = []
-    for string in data.lines(split).split("\n")[:-1]:
+    for string in data.texts(split):
         padded = "\n" * block_size + string + "\n"
         found += [
             (padded[k : k + block_size], padded[k + block_size]) for k in range(len(string) + 1)
@@ -37,7 +38,7 @@ def test_a_block_size_is_described_as_naive_counting_does(small: Dataset, block_
 
 
 def build(text: str, *split: str) -> Dataset:
-    source = dataset.read_source(text.encode(), "few.txt")
+    source = sources.read_source(text.encode(), "few.txt")
     return dataset.build(source, DatasetConfig(split=split or ("1", "0", "0")))  # type: ignore[arg-type]
 
 
@@ -59,14 +60,14 @@ def test_rows_possible_are_exact_however_many() -> None:
 
 def test_the_whole_description(small: Dataset) -> None:
     facts = describe(small)
-    strings = {split: small.lines(split).count("\n") for split in SPLITS}
+    strings = {split: len(small.texts(split)) for split in SPLITS}
     symbols = {split: len(small.lines(split)) for split in SPLITS}
     assert facts["strings"] == 1105 == sum(strings.values())
     assert facts["splits"] == {
         split: {"strings": strings[split], "symbols": symbols[split]} for split in SPLITS
     }
     assert facts["vocab"] == len(facts["vocab_symbols"]) + 1 == len(small.vocab)
-    assert facts["longest"] == max(map(len, small.lines("train").split("\n")))
+    assert facts["longest"] == max(map(len, small.texts("train")))
     assert [item["block_size"] for item in facts["block_sizes"]] == list(range(1, 9))
     assert facts["sha256"] == small.sha256
 

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from nplm.counts.contexts import ContextTable, count_contexts
 from nplm.counts.ngram import best_order, discounts, fit
 from nplm.counts.tables import table_of
-from nplm.text import dataset
+from nplm.text import dataset, sources
 from nplm.text.dataset import Dataset
+from nplm.text.strings import Strings
 
 Context = tuple[int, ...]
-Strings = list[list[int]]
+Lists = list[list[int]]
 LISTS = st.lists(st.lists(st.integers(1, 3), max_size=6), min_size=1, max_size=12)
 ORDERS = range(1, 7)
 USUAL = [0.5, 1.0, 1.5]
@@ -36,7 +37,7 @@ def naive_discounts(counts: list[int]) -> list[float]:
 class Naive:
     """p(.|c) by recursion over the endings of c."""
 
-    def __init__(self, strings: Strings, order: int, vocab_size: int) -> None:
+    def __init__(self, strings: Lists, order: int, vocab_size: int) -> None:
         self.order, self.uniform = order, [1 / vocab_size] * vocab_size
         positions: Counter[tuple[Context, int]] = Counter()
         before: dict[tuple[Context, int], set[int]] = defaultdict(set)
@@ -74,13 +75,13 @@ class Naive:
         return np.array([self.row(tuple(ending)) for ending in endings])
 
 
-def count(strings: Strings, block_size: int, vocab_size: int = 4) -> ContextTable:
-    stream = np.array([k for string in strings for k in [*string, 0]], np.uint8)
-    return count_contexts(stream, block_size, vocab_size)
+def count(strings: Lists, block_size: int, vocab_size: int = 4) -> ContextTable:
+    ids = np.array([k for string in strings for k in [*string, 0]], np.uint8)
+    return count_contexts(Strings.of_ids(ids), block_size, vocab_size)
 
 
-def strings_of(data: Dataset, split: str) -> Strings:
-    return [data.vocab.encode(string) for string in data.lines(split).split("\n")[:-1]]
+def strings_of(data: Dataset, split: str) -> Lists:
+    return [data.vocab.encode(string) for string in data.texts(split)]
 
 
 def drawn(rows: int, width: int, vocab_size: int, seed: int = 0) -> NDArray[np.int64]:
@@ -94,7 +95,7 @@ def same(found: object, expected: object) -> None:
 
 @given(LISTS, st.sampled_from(ORDERS), st.integers(0, 2))
 @settings(deadline=None)
-def test_a_fit_is_the_naive_one(strings: Strings, order: int, wider: int) -> None:
+def test_a_fit_is_the_naive_one(strings: Lists, order: int, wider: int) -> None:
     table = count(strings, order - 1 + wider)
     ngram, naive = fit(table, order), Naive(strings, order, 4)
     for contexts in (table.contexts, drawn(50, order - 1 + wider, 4)):
@@ -148,7 +149,7 @@ def test_ten_thousand_contexts_have_probabilities_that_sum_to_one(small: Dataset
 
 @given(LISTS, st.sampled_from(ORDERS))
 @settings(deadline=None)
-def test_rows_are_the_probabilities_of_each_seen_context(strings: Strings, order: int) -> None:
+def test_rows_are_the_probabilities_of_each_seen_context(strings: Lists, order: int) -> None:
     table = count(strings, order - 1, 5)  # symbol 4 is never seen
     ngram, naive = fit(table, order), Naive(strings, order, 5)
     expected = []
@@ -174,7 +175,7 @@ def test_rows_in_many_blocks_are_the_rows(small: Dataset, monkeypatch: pytest.Mo
 @given(LISTS, LISTS, st.sampled_from(ORDERS), st.integers(0, 2))
 @settings(deadline=None)
 def test_nats_are_the_sum_over_positions(
-    strings: Strings, others: Strings, order: int, wider: int
+    strings: Lists, others: Lists, order: int, wider: int
 ) -> None:
     naive = Naive(strings, order, 4)
     texts = [(0, *string, 0) for string in others]
@@ -204,7 +205,7 @@ def greedy(train: ContextTable, val: ContextTable, largest: int) -> int:
 @given(LISTS, LISTS, st.integers(1, 7))
 @settings(deadline=None)
 def test_the_best_order_is_the_first_that_the_next_does_not_better(
-    strings: Strings, others: Strings, block_size: int
+    strings: Lists, others: Lists, block_size: int
 ) -> None:
     train, val = count(strings, block_size), count(others, block_size)
     assert best_order(train, val) == greedy(train, val, block_size + 1)
@@ -240,7 +241,7 @@ def test_the_best_order_of_the_tiniest_blocks(small: Dataset) -> None:
     ],
     ids=["one string", "identical", "length one", "one symbol", "one of length one"],
 )
-def test_degenerate_lists(strings: Strings, order: int) -> None:
+def test_degenerate_lists(strings: Lists, order: int) -> None:
     table, naive = count(strings, 7), Naive(strings, order, 4)
     ngram = fit(table, order)
     for contexts in (table.contexts, drawn(50, 7, 4)):
@@ -284,7 +285,7 @@ def test_discounts_by_hand(counts: list[int], expected: list[float]) -> None:
 
 @pytest.mark.shared
 def test_the_lessons_names_need_what_the_log_says(shared_names: Path) -> None:
-    source = dataset.read_source(shared_names.read_bytes(), "names.txt")
+    source = sources.read_source(shared_names.read_bytes(), "names.txt")
     names = dataset.build(source, dataset.DatasetConfig(split_by="line", seed=314))
     ngram = fit(table_of(names, "train", 5), 6)
     assert ngram.nats(table_of(names, "val", 5)).per_symbol == pytest.approx(1.973, abs=0.003)

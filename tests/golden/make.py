@@ -14,7 +14,7 @@ from nplm.export.onnxfile import export
 from nplm.presets import override, preset
 from nplm.runs import run
 from nplm.runs.opened import load_run
-from nplm.text import dataset
+from nplm.text import dataset, sources
 
 HERE = Path(__file__).parent
 SETTINGS = {"block_size": 3, "embedding_size": 4, "hidden_size": 16, "steps": 300, "smoothing": 0.0}
@@ -22,7 +22,7 @@ SETTINGS = {"block_size": 3, "embedding_size": 4, "hidden_size": 16, "steps": 30
 
 def main() -> None:
     names = (HERE.parents[1] / "data" / "names.txt").read_text(encoding="utf-8").split()[::20]
-    built = dataset.build(dataset.Source("names.txt", names, 0), DatasetConfig())
+    built = dataset.build(sources.Source("names.txt", names, 0), DatasetConfig())
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "tiny"
         config = override(preset("default"), SETTINGS, "")

@@ -25,8 +25,9 @@ from nplm.runs.looks import LOOKS, record_look
 from nplm.runs.opened import load_run
 from nplm.runtime.generate import generate
 from nplm.stepmodel import log_softmax
-from nplm.text import dataset
+from nplm.text import dataset, sources
 from nplm.text.dataset import Dataset
+from nplm.text.strings import Strings
 
 ATTACKS = ["<b>x</b>", '"><script>alert(1)</script>', "&lt;i&gt;", "{{ 7 * 7 }}", "'onload=x"]
 SECTIONS = {
@@ -109,7 +110,7 @@ def copied(run_folder: Path, tmp_path: Path) -> Path:
 def hostile(tiny_config: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> Page:
     """The page of a run on strings that are HTML, in a folder named so, too."""
     lines = [attack for attack in ATTACKS for _ in range(20)]
-    source = dataset.Source("<u>names.txt", lines, 0)
+    source = sources.Source("<u>names.txt", lines, 0)
     data = dataset.build(source, DatasetConfig(split_by="line"))
     config = override(tiny_config, {"steps": 40, "learning_rate": 0.03}, "")
     folder = train(tmp_path_factory.mktemp("runs") / "<h1 id=x>", config, data)
@@ -176,7 +177,7 @@ def test_the_share_seen(page: Page, run_folder: Path, small: Dataset) -> None:
         one.text
         for one in generate(opened.model, opened.card, sampling, StreamConfig(indices=1000))
     ]
-    known = set(small.lines("train").split("\n")[:-1])
+    known = set(small.texts("train"))
     share = sum(text in known for text in texts) / 1000
     assert f"Of 1,000 generated strings {100 * share:.1f} % stand in its training" in page.text
     shown = [(kind == "bdi.seen", text) for kind, text in page.inside if kind[:4] == "bdi."]
@@ -184,7 +185,7 @@ def test_the_share_seen(page: Page, run_folder: Path, small: Dataset) -> None:
 
 
 def test_the_most_and_the_least_expected(report: Report, run_folder: Path, small: Dataset) -> None:
-    texts = set(small.lines("val").split("\n")[:-1])
+    texts = set(small.texts("val"))
     nats = sorted((naive_nats(run_folder, small, text), text) for text in texts)
     best, worst = nats[:SCORED], nats[::-1][:SCORED]
     for scored, expected in ((report.best_scored, best), (report.worst_scored, worst)):
@@ -198,9 +199,9 @@ def test_strings_with_other_line_ends_are_scored_whole(
     """What other programs take for a line end is a symbol."""
     strings = ["an\u2028na", "ma\x85ria", "\x0cnina", "ro\x1csa", "e\x0bva", "i\rda", "lia\u2029"]
     config = DatasetConfig(("0.5", "0.5", "0"), split_by="line")
-    data = dataset.build(dataset.Source("odd", strings * 4, 0), config)
+    data = dataset.build(sources.Source("odd", strings * 4, 0), config)
     folder = train(tmp_path / "run", override(tiny_config, {"steps": 20}, ""), data)
-    found, val = describe(folder, data, []), set(data.lines("val").split("\n")[:-1])
+    found, val = describe(folder, data, []), set(data.texts("val"))
     assert val <= set(strings)
     nats = sorted((naive_nats(folder, data, text), text) for text in val)
     assert [one.text for one in found.best_scored] == [text for _, text in nats[:SCORED]]
@@ -209,8 +210,8 @@ def test_strings_with_other_line_ends_are_scored_whole(
 
 def test_the_test_split_is_not_looked_at(run_folder: Path, small: Dataset, page: Page) -> None:
     """Other strings there, as many, change nothing on the page."""
-    other = np.array([1, 0] * small.strings("test"), small.streams["test"].dtype)
-    changed = replace(small, streams={**small.streams, "test": other})
+    other = Strings.of_ids(np.array([1, 0] * small.strings("test"), np.uint8))
+    changed = replace(small, splits={**small.splits, "test": other})
     assert page_of(run_folder, changed, ("nplm train 'a b'",)).text == page.text
 
 
@@ -253,8 +254,8 @@ def test_the_share_that_leaks_where_strings_hold_other_line_ends(
     """Only whole strings leak: their halves, cut at such a symbol, may stand in train."""
     strings = [f"{a}{inside}{b}" for a in "abcdefgh" for b in "abcdefgh"] * 2
     config = DatasetConfig(("0.5", "0.5", "0"), split_by="line")
-    data = dataset.build(dataset.Source("odd", strings, 0), config)
-    train, val = (data.lines(split).split("\n")[:-1] for split in ("train", "val"))
+    data = dataset.build(sources.Source("odd", strings, 0), config)
+    train, val = (data.texts(split) for split in ("train", "val"))
     share = sum(string in train for string in val) / len(val)
     assert 0.2 < share < 0.8
     (said,) = findings_before_training(data, tiny_config, tmp_path / "run")
@@ -270,7 +271,7 @@ def test_one_long_string_does_not_make_all_others_long(
 ) -> None:
     """A table of 1,000 strings as wide as the longest would take 80 MB."""
     strings = ["a" * 20_000] + [f"{k:b}" for k in range(1000)]
-    data = dataset.build(dataset.Source("long", strings, 0), DatasetConfig(seed=2))
+    data = dataset.build(sources.Source("long", strings, 0), DatasetConfig(seed=2))
     findings_before_training(data, tiny_config, tmp_path / "imports")
     tracemalloc.start()
     findings_before_training(data, tiny_config, tmp_path / "run")
@@ -281,7 +282,7 @@ def test_one_long_string_does_not_make_all_others_long(
 
 def test_odd_symbols(tiny_config: RunConfig, tmp_path: Path) -> None:
     strings = ["😀 🧿", "سلام", "日本語", "e\u0301a\u0308", "a\tb c", r"$x\y$", "\x01\x1b", "."] * 9
-    data = dataset.build(dataset.Source("odd", strings, 0), DatasetConfig(split_by="line"))
+    data = dataset.build(sources.Source("odd", strings, 0), DatasetConfig(split_by="line"))
     config = override(tiny_config, {"steps": 20}, "")
     found = page_of(train(tmp_path / "run", config, data), data)
     check_self_contained(found)
@@ -329,7 +330,7 @@ class TestUnfinished:
 
 
 def test_without_val(tiny_config: RunConfig, small: Dataset, tmp_path: Path) -> None:
-    source = dataset.Source("all", small.lines("train").split("\n")[:-1], 0)
+    source = sources.Source("all", small.texts("train"), 0)
     data = dataset.build(source, DatasetConfig(("1", "0", "0")))
     found = page_of(train(tmp_path / "run", tiny_config, data), data)
     assert "There is no val split" in found.text

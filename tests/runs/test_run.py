@@ -18,7 +18,7 @@ from nplm.runs import run
 from nplm.runs.checkpoint import BEST, LAST, LOSSES, METRICS, NGRAM, is_finished, locked, metrics
 from nplm.runs.facts import CONFIG, VOCAB, read_facts
 from nplm.runs.opened import load_run
-from nplm.text import dataset
+from nplm.text import dataset, sources
 from nplm.text.dataset import Dataset
 from nplm.training.trainer import Stepped
 
@@ -366,7 +366,7 @@ def test_tables_that_are_too_large_leave_nothing_in_the_way(
 @pytest.mark.parametrize("name", ["default", "ngram", "best"])
 def test_a_settled_order_fits_the_shortest_strings(name: str, split: tuple[str, ...]) -> None:
     """What one run has settled, the next may be asked for: it is in its config.toml."""
-    source = dataset.Source("x", ["a", "b", "c", "a", "b", "c"], 0)
+    source = sources.Source("x", ["a", "b", "c", "a", "b", "c"], 0)
     short = dataset.build(source, DatasetConfig(split, split_by="line"))
     settled = run.settle_order(preset(name), short)
     assert 2 <= settled.mixture.order <= 3

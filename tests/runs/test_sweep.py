@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nplm.cli.settings import HELP
@@ -21,7 +22,7 @@ from nplm.runs.checkpoint import LAST, LOSSES, METRICS, is_finished, metrics
 from nplm.runs.facts import read_facts
 from nplm.runs.sweep import Progress
 from nplm.runs.trials import RESULTS, TRIALS, Outcome, Trial, best, plan, results
-from nplm.text import dataset
+from nplm.text import dataset, sources
 
 pytestmark = pytest.mark.usefixtures("serial")
 EVERY_SETTING = [
@@ -287,7 +288,7 @@ def test_a_sweep_of_other_data(
     sweep: Callable[..., list[Any]], tmp_path: Path, tiny_config: RunConfig
 ) -> None:
     sweep({"seed": [1]})
-    other = dataset.Source("x", ["anna", "maria", "ana", "mara", "nina", "rina"] * 3, 0)
+    other = sources.Source("x", ["anna", "maria", "ana", "mara", "nina", "rina"] * 3, 0)
     dataset.save(dataset.build(other, DatasetConfig(split_by="line")), tmp_path / "x")
     trials = plan(tiny_config, {"seed": [1]}, tmp_path / "sweep")
     with pytest.raises(DataError, match="other data"):
@@ -297,9 +298,9 @@ def test_a_sweep_of_other_data(
 def test_no_val_to_compare_on(
     small: dataset.Dataset, tmp_path: Path, tiny_config: RunConfig
 ) -> None:
-    empty = small.streams["val"][:0]
-    alone = replace(small, streams={**small.streams, "val": empty, "test": empty})
-    digest = dataset._digest(alone.vocab, alone.normalize, alone.streams)
+    empty = small.splits["val"].keep(np.zeros(small.strings("val"), np.bool_))
+    alone = replace(small, splits={**small.splits, "val": empty, "test": empty})
+    digest = dataset._digest(alone.vocab, alone.normalize, alone.splits)
     dataset.save(replace(alone, sha256=digest), tmp_path / "x")
     trials = plan(tiny_config, {"seed": [1]}, tmp_path / "sweep")
     with pytest.raises(DataError, match="no val split"):

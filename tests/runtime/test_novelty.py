@@ -14,12 +14,13 @@ from nplm.runtime.generate import generate
 from nplm.runtime.novelty import NoveltyFilter, hash_strings
 from nplm.runtime.session import OnnxModel, open_model
 from nplm.text.dataset import Dataset
+from nplm.text.strings import Strings
 
 STRINGS = st.lists(st.lists(st.integers(1, 4), max_size=6).map(tuple), max_size=12)
 
 
-def stream_of(strings: list[tuple[int, ...]]) -> np.ndarray:
-    return np.array([k for string in strings for k in (*string, 0)], np.uint8)
+def encoded(strings: list[tuple[int, ...]]) -> Strings:
+    return Strings.of_ids(np.array([k for string in strings for k in (*string, 0)], np.uint8))
 
 
 @given(STRINGS, STRINGS)
@@ -27,8 +28,8 @@ def test_exactly_the_training_strings_are_known(
     train: list[tuple[int, ...]], other: list[tuple[int, ...]]
 ) -> None:
     """Among so few strings two with one 32-bit hash would be a defect."""
-    known = NoveltyFilter.of(stream_of(train))
-    assert known.seen(stream_of(other)).tolist() == [string in train for string in other]
+    known = NoveltyFilter.of(encoded(train))
+    assert known.seen(encoded(other)).tolist() == [string in train for string in other]
     assert NoveltyFilter.from_text(known.to_text()) == known
     assert len(known.hashes) == len(set(train))
 
@@ -37,7 +38,7 @@ def test_hashes_are_spread() -> None:
     """100,000 strings: as many collisions as chance gives (1.2 expected), all bits in use."""
     numbers = np.arange(100_000)
     digits = np.stack([numbers // 10**k % 10 + 1 for k in range(5)] + [0 * numbers], axis=1)
-    hashes = hash_strings(digits.ravel().astype(np.uint8))
+    hashes = hash_strings(Strings.of_ids(digits.ravel().astype(np.uint8)))
     assert len(hashes) - len(np.unique(hashes)) < 10
     shares = [(hashes >> np.uint32(bit) & np.uint32(1)).mean() for bit in range(32)]
     assert shares == pytest.approx([0.5] * 32, abs=0.01)
@@ -54,7 +55,7 @@ def model(tiny_model: Path) -> OnnxModel:
 
 
 def test_seen_says_what_is_a_training_string(model: OnnxModel, small: Dataset) -> None:
-    train = set(small.lines("train").split())
+    train = set(small.texts("train"))
     strings = list(
         generate(model, model.card, SamplingConfig(max_length=4), StreamConfig(3000, cut=True))
     )

@@ -60,7 +60,7 @@ def test_an_unknown_symbol_has_probability_zero(model: OnnxModel) -> None:
 
 @pytest.mark.parametrize("cache_mb", [0, 1024])
 def test_scores_add_up_to_eval(small: Dataset, model: OnnxModel, cache_mb: float) -> None:
-    scored = Scorer.of(model, model.card, cache_mb).strings(small.lines("val").split("\n")[:-1])
+    scored = Scorer.of(model, model.card, cache_mb).strings(small.texts("val"))
     total = evaluate(model, table_of(small, "val", model.block_size)).total
     assert scored.nats.sum() == pytest.approx(total, rel=1e-9)
 

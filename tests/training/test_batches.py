@@ -12,6 +12,7 @@ from nplm.counts.contexts import ContextTable, count_contexts
 from nplm.counts.ngram import fit
 from nplm.counts.tables import table_of
 from nplm.text.dataset import Dataset
+from nplm.text.strings import Strings
 from nplm.training.batches import (
     ContextSampler,
     FullSampler,
@@ -43,7 +44,7 @@ def windows(stream: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def test_loss_and_gradient_equal_the_plain_ones(small: Dataset, table: ContextTable) -> None:
     torch.manual_seed(0)
     network = NeuralLM(ModelConfig(BLOCK_SIZE, 5, 12, dropout=0.0), len(small.vocab)).double()
-    contexts, symbols = windows(small.streams["train"])
+    contexts, symbols = windows(small.splits["train"].ids)
     plain = F.cross_entropy(network(torch.from_numpy(contexts)), torch.from_numpy(symbols))
     batch = FullSampler(table, Targets(table)).batch(0)
     weights = torch.from_numpy(table.totals / table.symbols)
@@ -155,6 +156,6 @@ def test_samplers_give_smoothed_targets(table: ContextTable, batch_size: int | s
 
 
 def test_one_string_trains() -> None:
-    table = count_contexts(np.array([1, 2, 0], np.uint8), 2, 3)
+    table = count_contexts(Strings.of_ids(np.array([1, 2, 0], np.uint8)), 2, 3)
     batch = ContextSampler(table, 6, 0, Targets(table)).batch(0)
     assert batch.weights.tolist() == pytest.approx([1 / 3] * 3)

@@ -24,6 +24,7 @@ from nplm.runtime.generate import generate
 from nplm.runtime.session import OnnxModel, open_model
 from nplm.stepmodel import log_softmax
 from nplm.text.dataset import Dataset
+from nplm.text.strings import Strings
 from nplm.training import mixture
 from nplm.training.mixture import Mixture, NGramTable, learn_weights, refuse_large, share_out
 from nplm.training.network import NeuralLM
@@ -74,8 +75,8 @@ def test_the_tables_of_names_are_the_n_gram(small: Dataset, order: int) -> None:
 @given(LISTS, st.integers(2, 6))
 @settings(deadline=None)
 def test_the_tables_of_any_list_are_the_n_gram(strings: list[list[int]], order: int) -> None:
-    stream = np.array([k for string in strings for k in [*string, 0]], np.uint8)
-    seen = count_contexts(stream, order - 1, 4)
+    ids = np.array([k for string in strings for k in [*string, 0]], np.uint8)
+    seen = count_contexts(Strings.of_ids(ids), order - 1, 4)
     ngram = fit(seen, order)
     for contexts in (seen.contexts, drawn(50, order - 1, 4)):
         assert_rounded(log_rows(NGramTable.of(ngram), contexts), ngram, contexts)

@@ -39,7 +39,7 @@ def build(
     force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
 ) -> None:
     """Split a list of strings and write it as ids."""
-    from nplm.text import dataset
+    from nplm.text import dataset, sources
 
     shares = split.split(",")
     if len(shares) != 3:
@@ -49,7 +49,7 @@ def build(
     folder = out or latest.DATA / Path(name).stem
     dataset.refuse_folder(folder, force=force)
     with stage("reading"):
-        strings = dataset.read_source(_content(source), name, normalize, str(source))
+        strings = sources.read_source(_content(source), name, normalize, str(source))
     with stage(f"numbering {len(strings.strings):,} strings"):
         built = dataset.build(strings, config)
     with stage(f"writing {folder}"):
@@ -91,7 +91,7 @@ def _print(dataset: "Dataset") -> None:
     from rich.table import Table
 
     from nplm.counts.info import block_sizes
-    from nplm.text.dataset import SPLITS
+    from nplm.text.sources import SPLITS
     from nplm.text.vocab import show_symbols
 
     splits = Table(title=escape(f"{dataset.name}: {len(dataset.vocab)} symbols with the boundary"))

@@ -35,7 +35,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per split.")] = False,
 ) -> None:
     """Exact nats per symbol of a run or a model file, next to what needs no training."""
-    from nplm.text.dataset import SPLITS
+    from nplm.text.sources import SPLITS
 
     splits = split or ["val"]
     for name in splits:

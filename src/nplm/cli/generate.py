@@ -140,11 +140,11 @@ class Tally:
         from nplm.runtime.novelty import hash_strings
 
         if self._strings < UNIQUE_OF:
-            self._hashes |= set(hash_strings(batch.stream).tolist())
+            self._hashes |= set(hash_strings(batch.symbols).tolist())
             self._sampled = self._strings + len(batch.indices)
         self._strings += len(batch.indices)
         if self._card.novelty:
-            self._seen += int(self._card.novelty.seen(batch.stream).sum())
+            self._seen += int(self._card.novelty.seen(batch.symbols).sum())
 
     def show(self, longest: int) -> None:
         if self._strings:

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.text.vocab import BOUNDARY
+from nplm.text.strings import Strings
 
 CHUNK = 1 << 22
 Words = NDArray[np.int64]  # (W, n): rows of symbols packed into W integers, most significant first
@@ -112,16 +112,16 @@ class ContextTable:
 
 
 def count_contexts(
-    stream: NDArray[np.unsignedinteger], block_size: int, vocab_size: int, chunk: int = CHUNK
+    strings: Strings, block_size: int, vocab_size: int, chunk: int = CHUNK
 ) -> ContextTable:
-    """Count the contexts of a stream of ids in which every string is followed by one boundary.
+    """Count the contexts of strings; none reaches beyond the start of its string.
 
     Works in chunks, merged as they come, so that memory follows the table and not the text.
     """
     runs: list[tuple[Words, NDArray[np.int64]]] = []
-    for start in range(0, len(stream), chunk):
-        columns = _windows(stream, start, min(chunk, len(stream) - start), block_size)
-        rows = min(chunk, len(stream) - start)
+    for start in range(0, len(strings.ids), chunk):
+        rows = min(chunk, len(strings.ids) - start)
+        columns = _windows(strings, start, rows, block_size)
         words = _pack(columns, block_size + 1, vocab_size, rows)
         runs.append(_merge(words, np.ones(rows, np.int64)))
         # Like a binary counter: a run is merged when its older neighbour is no longer much larger.
@@ -135,17 +135,15 @@ def count_contexts(
 
 
 def _windows(
-    stream: NDArray[np.unsignedinteger], start: int, rows: int, block_size: int
+    strings: Strings, start: int, rows: int, block_size: int
 ) -> Iterator[NDArray[np.unsignedinteger]]:
     """Columns of the windows at `start` to `start + rows`: previous symbol first, target last."""
+    ids, places = strings.ids, strings.places(start, start + rows)
     reach = min(start, block_size)
-    padding = np.zeros(block_size - reach, stream.dtype)
-    text = np.concatenate([padding, stream[start - reach : start + rows]])
-    inside = np.ones(rows, np.bool_)
+    padding = np.zeros(block_size - reach, ids.dtype)
+    text = np.concatenate([padding, ids[start - reach : start + rows]])
     for back in range(1, block_size + 1):
-        column = text[block_size - back : block_size - back + rows] * inside
-        inside = column != BOUNDARY  # beyond the start of a string all is padding
-        yield column
+        yield text[block_size - back : block_size - back + rows] * (places >= back)
     yield text[block_size:]
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from nplm.counts.contexts import ContextTable
 from nplm.counts.tables import tables_of
-from nplm.text.dataset import SPLITS, Dataset
+from nplm.text.dataset import Dataset
+from nplm.text.sources import SPLITS
 
 BLOCK_SIZES = range(1, 9)
 

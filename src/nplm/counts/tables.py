@@ -15,7 +15,7 @@ def table_of(dataset: Dataset, split: str, block_size: int) -> ContextTable:
         raise DataError(
             f"the {split} split of {dataset.name} is empty", "build it with a share above 0"
         )
-    return count_contexts(dataset.streams[split], block_size, len(dataset.vocab))
+    return count_contexts(dataset.splits[split], block_size, len(dataset.vocab))
 
 
 def tables_of(dataset: Dataset, block_size: int) -> tuple[ContextTable, ContextTable | None]:

@@ -33,7 +33,8 @@ from nplm.runtime.sampling import LANES, cumulative, probabilities, uniforms
 from nplm.runtime.session import INPUT, OUTPUT, open_bytes
 from nplm.runtime.walk import Generated
 from nplm.stepmodel import StepModel, all_logits, iter_logits, log_softmax
-from nplm.text.dataset import SPLITS, Dataset
+from nplm.text.dataset import Dataset
+from nplm.text.sources import SPLITS
 from nplm.training.mixture import Mixture
 
 OPSET = 18

@@ -30,8 +30,8 @@ from nplm.runs.opened import Run, load_run
 from nplm.runtime.generate import default_max_length, generate
 from nplm.runtime.novelty import NoveltyFilter
 from nplm.runtime.score import Scored, Scorer
-from nplm.text.dataset import Dataset, Stream
-from nplm.text.vocab import BOUNDARY, BOUNDARY_SHOWN
+from nplm.text.dataset import Dataset
+from nplm.text.vocab import BOUNDARY_SHOWN
 from nplm.training.trainer import Evaluated
 
 SAMPLES, SHOWN_SAMPLES, SCORED = 1000, 60, 12
@@ -173,8 +173,8 @@ def _leaked(dataset: Dataset) -> Iterator[str]:
     """A warning where strings of val also stand in train, as a split by line lets them."""
     if not dataset.symbols("val"):
         return
-    train = set(_ids(dataset.streams["train"]))
-    share = float(np.mean([string in train for string in _ids(dataset.streams["val"])]))
+    train = {ids.tobytes() for ids in dataset.splits["train"]}
+    share = float(np.mean([ids.tobytes() in train for ids in dataset.splits["val"]]))
     if share:
         yield (
             f"{share:.1%} of the val strings also stand in train, so val is lower than it would be "
@@ -223,38 +223,25 @@ def _baselines(dataset: Dataset) -> tuple[dict[str, float], float]:
 
 def _samples(run: Run, dataset: Dataset) -> tuple[list[tuple[str, bool]], float | None]:
     """Some strings of the model, whether each stands in train, and how many of more do."""
-    known = NoveltyFilter.of(dataset.streams["train"])
+    known = NoveltyFilter.of(dataset.splits["train"])
     sampling = SamplingConfig(max_length=default_max_length(run.card))
     texts = [
         string.text
         for string in generate(run.model, run.card, sampling, StreamConfig(indices=SAMPLES))
     ]
-    seen = [bool(known.seen(dataset.codec.encode(text + "\n"))[0]) for text in texts]
+    seen = known.seen(dataset.tokenizer.encode(texts)).tolist()
     shown = list(zip(texts, seen, strict=True))[:SHOWN_SAMPLES]
     return shown, float(np.mean(seen)) if seen else None
 
 
 def _extremes(run: Run, dataset: Dataset) -> tuple[list[Scored], list[Scored]]:
     """The distinct val strings with the fewest and the most nats per symbol."""
-    batch = Scorer.of(run.model, run.card).strings(dict.fromkeys(_strings(dataset, "val")))
+    batch = Scorer.of(run.model, run.card).strings(dict.fromkeys(dataset.texts("val")))
 
     def nats(scored: Scored) -> float:
         return scored.nats_per_symbol
 
     return nsmallest(SCORED, batch.strings(), nats), nlargest(SCORED, batch.strings(), nats)
-
-
-def _ids(stream: Stream) -> Iterator[bytes]:
-    """The ids of each string of a stream, as bytes: equal where the strings are."""
-    start = 0
-    for end in np.flatnonzero(stream == BOUNDARY).tolist():
-        yield stream[start:end].tobytes()
-        start = end + 1
-
-
-def _strings(dataset: Dataset, split: str) -> list[str]:
-    """Of all line ends only LF ends a string."""
-    return dataset.lines(split).removesuffix("\n").split("\n")
 
 
 def _status(

@@ -15,7 +15,6 @@ from nplm.runtime.automata import Automata
 from nplm.runtime.modelcard import ModelCard
 from nplm.runtime.walk import Generated, GeneratedBatch, walk
 from nplm.stepmodel import StepModel
-from nplm.text.textids import BulkCodec
 
 BATCH = 1 << 16
 FIRST_BATCH = 1 << 8
@@ -91,7 +90,7 @@ def _chosen(
         with automata.turn:
             automaton = automata.of(sampling, logs=nats)
             rows = min(rows, automaton.most, max(1, WALK_SYMBOLS // sampling.max_length))
-            part = walk(automaton, chooser.codec, sampling, prefix, stream, first, rows)
+            part = walk(automaton, chooser.tokenizer, sampling, prefix, stream, first, rows)
         part = chooser.choose(part)
         if stream.indices is None and len(part.indices) >= stream.count - found:
             part = part.first(stream.count - found)
@@ -116,18 +115,18 @@ class _Chooser:
     """Leaves out what is not wanted, and says what the model knows from its list."""
 
     def __init__(self, card: ModelCard, stream: StreamConfig, *, seen: bool) -> None:
-        self.codec = BulkCodec(card.vocab)
+        self.tokenizer = card.tokenizer
         self._filter = card.novelty if stream.novel or seen else None
         self._stream = stream
         self._given: set[str] = set()
 
     def choose(self, batch: GeneratedBatch) -> GeneratedBatch:
         if self._filter:
-            batch = replace(batch, seen=self._filter.seen(batch.stream))
+            batch = replace(batch, seen=self._filter.seen(batch.symbols))
         if self._stream.novel and batch.seen is not None:
             batch = batch.keep(~batch.seen)
         if self._stream.unique:
-            texts = self.codec.decode(batch.stream).split("\n")[:-1]
+            texts = self.tokenizer.decode(batch.symbols)
             batch = batch.keep(np.array([self._is_new(text) for text in texts], np.bool_))
         return batch
 

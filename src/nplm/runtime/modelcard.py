@@ -6,14 +6,15 @@ All values are strings under keys that start with `nplm.`; structured ones are J
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from nplm.errors import DataError
 from nplm.runtime.novelty import NoveltyFilter
+from nplm.text.tokenizer import LEVEL, Tokenizer
 from nplm.text.vocab import BOUNDARY, Vocab, normalize
 
 FORMAT = 1
-LEVEL = "character"
 NOVELTY = "nplm.novelty"
 
 
@@ -38,6 +39,10 @@ class ModelCard:
     dataset_sha256: str
     extra: dict[str, Any] = field(default_factory=dict)
     novelty: NoveltyFilter | None = None
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        return Tokenizer(self.vocab, self.normalize)
 
     @property
     def novelty_splits(self) -> list[str]:

@@ -10,7 +10,7 @@ import base64
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.text.vocab import BOUNDARY
+from nplm.text.strings import Strings
 
 _MULTIPLIER = np.uint64(0xD6E8FEB86659FD93)
 
@@ -31,18 +31,18 @@ class NoveltyFilter:
     __hash__ = None  # type: ignore[assignment]
 
     @classmethod
-    def of(cls, stream: NDArray[np.unsignedinteger]) -> "NoveltyFilter":
-        """The filter of a stream of ids in which every string is followed by one boundary."""
-        return cls(np.unique(hash_strings(stream)))
+    def of(cls, strings: Strings) -> "NoveltyFilter":
+        """The filter that knows these strings."""
+        return cls(np.unique(hash_strings(strings)))
 
     @property
     def false_positive_rate(self) -> float:
         """How often a new string is taken for one of the list."""
         return len(self.hashes) / 2**32
 
-    def seen(self, stream: NDArray[np.unsignedinteger]) -> NDArray[np.bool_]:
-        """(n,) for each string of a stream whether it is (almost surely) of the list."""
-        wanted = hash_strings(stream)
+    def seen(self, strings: Strings) -> NDArray[np.bool_]:
+        """(n,) for each string whether it is (almost surely) of the list."""
+        wanted = hash_strings(strings)
         if not len(self.hashes):
             return np.zeros(len(wanted), np.bool_)
         places = np.searchsorted(self.hashes, wanted).clip(max=len(self.hashes) - 1)
@@ -58,19 +58,18 @@ class NoveltyFilter:
         return cls(np.frombuffer(base64.b64decode(text, validate=True), "<u4").astype(np.uint32))
 
 
-def hash_strings(stream: NDArray[np.unsignedinteger]) -> NDArray[np.uint32]:
-    """(n,) a 32-bit hash of every string of a stream.
+def hash_strings(strings: Strings) -> NDArray[np.uint32]:
+    """(n,) a 32-bit hash of every string.
 
     Each symbol is mixed with its place and the results are added up, so that no loop over strings
     or places is needed.
     """
-    ends = np.flatnonzero(stream == BOUNDARY)
-    if not len(ends):
+    if not len(strings):
         return np.zeros(0, np.uint32)
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    place = np.arange(len(stream)) - np.repeat(starts, ends - starts + 1)
-    mixed = _mix(stream.astype(np.uint64) + (place.astype(np.uint64) << np.uint64(32)))
-    return (_mix(np.add.reduceat(mixed, starts)) >> np.uint64(32)).astype(np.uint32)
+    places = strings.places().astype(np.uint64)
+    mixed = _mix(strings.ids.astype(np.uint64) + (places << np.uint64(32)))
+    sums = np.add.reduceat(mixed, strings.offsets[:-1])
+    return (_mix(sums) >> np.uint64(32)).astype(np.uint32)
 
 
 def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -17,8 +17,6 @@ from nplm.runtime.automata import Automata
 from nplm.runtime.automaton import Automaton
 from nplm.runtime.modelcard import ModelCard
 from nplm.stepmodel import StepModel
-from nplm.text.textids import BulkCodec
-from nplm.text.vocab import BOUNDARY, normalize
 
 
 @dataclass(frozen=True)
@@ -58,35 +56,39 @@ class ScoredBatch:
     Attributes:
         texts: the strings as they were given.
         per_symbol: (N,) nats of every symbol and end, one string after the other.
-        ends: (n,) where each string's end stands in `per_symbol`.
+        offsets: (n + 1,) those of string i are offsets[i] to offsets[i + 1].
         unknown: (n,) symbols the model never saw.
     """
 
     texts: Sequence[str]
     per_symbol: NDArray[np.float64]
-    ends: NDArray[np.int64]
+    offsets: NDArray[np.int64]
     unknown: NDArray[np.int64]
+
+    @property
+    def ends(self) -> NDArray[np.int64]:
+        """(n,) where each string's end stands in `per_symbol`."""
+        return self.offsets[1:] - 1
 
     @property
     def symbols(self) -> NDArray[np.int64]:
         """(n,) symbols counted, the end among them."""
-        return np.diff(self.ends, prepend=-1)
+        return np.diff(self.offsets)
 
     @property
     def nats(self) -> NDArray[np.float64]:
         """(n,) total nats."""
-        starts = self.ends - self.symbols + 1
+        starts = self.offsets[:-1]
         return np.add.reduceat(self.per_symbol, starts) if len(starts) else np.zeros(0)
 
     def strings(self) -> Iterator[Scored]:
         """The strings one by one."""
         start = 0
-        each = (self.nats.tolist(), self.ends.tolist(), self.unknown.tolist())
-        columns = zip(self.texts, *each, strict=True)
-        for text, nats, end, unknown in columns:
-            values = tuple(self.per_symbol[start : end + 1].tolist())
-            yield Scored(text, nats, end + 1 - start, unknown, values)
-            start = end + 1
+        each = (self.nats.tolist(), self.offsets[1:].tolist(), self.unknown.tolist())
+        for text, nats, stop, unknown in zip(self.texts, *each, strict=True):
+            values = tuple(self.per_symbol[start:stop].tolist())
+            yield Scored(text, nats, stop - start, unknown, values)
+            start = stop
 
 
 class Scorer:
@@ -94,7 +96,6 @@ class Scorer:
 
     def __init__(self, automata: Automata, card: ModelCard) -> None:
         self._automata, self._card = automata, card
-        self._codec = BulkCodec(card.vocab)
 
     @classmethod
     def of(cls, model: StepModel, card: ModelCard, cache_mb: float = DEFAULT_CACHE_MB) -> "Scorer":
@@ -114,46 +115,42 @@ class Scorer:
             return self._score(self._automata.of(logs=True), texts)
 
     def _score(self, automaton: Automaton, texts: list[str]) -> ScoredBatch:
-        form = self._card.normalize
-        plain = form == "none" or all(map(str.isascii, texts))
-        stream = self._codec.encode_strings(
-            texts if plain else [normalize(text, form) for text in texts]
-        ).astype(np.int64)
-        ends = np.flatnonzero(stream == BOUNDARY)
-        starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
-        known = stream != self._codec.unknown
-        nats = np.where(known, 0.0, np.inf)
-        stream[~known] = 1 if self._codec.unknown > 1 else BOUNDARY  # walks on somewhere
+        tokenizer = self._card.tokenizer
+        strings = tokenizer.encode(texts)
+        ids, starts, lengths = strings.ids.astype(np.int64), strings.offsets[:-1], strings.lengths
+        impossible = ids == tokenizer.unseen
+        nats = np.where(impossible, np.inf, 0.0)
+        ids[impossible] = min(1, automaton.vocab_size - 1)  # walks on somewhere
         # Walked with the longest first, the strings still going at any place are a prefix.
-        order = np.argsort(starts - ends, kind="stable")
+        order = np.argsort(-lengths, kind="stable")
         for first in range(0, len(order), automaton.most):
             part = order[first : first + automaton.most]
-            _subtract(automaton, nats, stream, starts[part], (ends - starts)[part])
+            _subtract(automaton, nats, ids, starts[part], lengths[part])
         unknown = np.zeros(len(texts), np.int64)
-        if not known.all():
-            counts = np.concatenate([[0], np.cumsum(~known)])
-            unknown = counts[ends] - counts[starts]
-        return ScoredBatch(texts, nats, ends, unknown)
+        if impossible.any():
+            counts = np.concatenate([[0], np.cumsum(impossible)])
+            unknown = np.diff(counts[strings.offsets])
+        return ScoredBatch(texts, nats, strings.offsets, unknown)
 
 
 def _subtract(
     automaton: Automaton,
     nats: NDArray[np.float64],
-    stream: NDArray[np.int64],
+    ids: NDArray[np.int64],
     starts: NDArray[np.int64],
     lengths: NDArray[np.int64],
 ) -> None:
     """Subtract from `nats` (N,) the log-probabilities of the symbols of n strings and their ends.
 
     Args:
-        stream: (N,) known ids.
+        ids: (N,) of the vocabulary.
         starts: (n,) where strings begin, the longest first.
         lengths: (n,) their symbols, without the end.
     """
     states = automaton.after([], len(starts))
     t = 0
     while True:
-        symbols = stream[starts + t]
+        symbols = ids[starts + t]
         nats[starts + t] -= automaton.log_probabilities(states, symbols)
         going = int(np.searchsorted(-lengths, -t, side="left"))
         if not going:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from nplm.config import SamplingConfig, StreamConfig
 from nplm.runtime.automaton import Automaton
 from nplm.runtime.sampling import LANES, uniforms
-from nplm.text.textids import BulkCodec
+from nplm.text.strings import Ids, Strings
+from nplm.text.tokenizer import Tokenizer
 from nplm.text.vocab import BOUNDARY
 
 
@@ -42,9 +43,9 @@ class GeneratedBatch:
     """n strings as arrays.
 
     Attributes:
-        codec: turns their ids into text.
+        tokenizer: turns their ids into text.
         indices: (n,) their numbers in the stream of the seed, ascending.
-        stream: their ids, each string followed by one boundary.
+        symbols: their ids.
         complete: (n,) whether the model ended each.
         nats: (n,) or None where they were not asked for.
         seen: (n,) whether each is a string of the list that the model was made from; None where
@@ -54,30 +55,35 @@ class GeneratedBatch:
         drawn: how many indices were drawn for these strings.
     """
 
-    codec: BulkCodec
+    tokenizer: Tokenizer
     indices: NDArray[np.int64]
-    stream: NDArray[np.unsignedinteger]
+    symbols: Strings
     complete: NDArray[np.bool_]
     nats: NDArray[np.float64] | None
     too_long: NDArray[np.int64]
     drawn: int
     seen: NDArray[np.bool_] | None = None
 
+    @property
+    def stream(self) -> Ids:
+        """(N,) the ids of all strings, each followed by one boundary."""
+        return self.symbols.ids
+
     def strings(self) -> Iterator[Generated]:
         """The strings one by one."""
         columns = zip(
             self.indices.tolist(),
-            self.codec.decode(self.stream).split("\n"),
+            self.tokenizer.decode(self.symbols),
             self.nats.tolist() if self.nats is not None else repeat(None),
             self.seen.tolist() if self.seen is not None else repeat(None),
             self.complete.tolist(),
-            strict=False,
+            strict=False,  # of columns that repeat without end
         )
         yield from starmap(Generated, columns)
 
     def lines(self) -> bytes:
         """The strings in UTF-8, each followed by a line end."""
-        return self.codec.decode_bytes(self.stream)
+        return self.tokenizer.lines(self.symbols)
 
     def first(self, count: int) -> "GeneratedBatch":
         """The first `count` strings, at least one, as if no more had been drawn."""
@@ -88,12 +94,10 @@ class GeneratedBatch:
         """Only the strings where `chosen` (n,) is true."""
         if chosen.all():
             return self
-        ends = np.flatnonzero(self.stream == BOUNDARY)
-        inside = np.repeat(chosen, np.diff(ends, prepend=-1))
         return replace(
             self,
             indices=self.indices[chosen],
-            stream=self.stream[inside],
+            symbols=self.symbols.keep(chosen),
             complete=self.complete[chosen],
             nats=None if self.nats is None else self.nats[chosen],
             seen=None if self.seen is None else self.seen[chosen],
@@ -102,7 +106,7 @@ class GeneratedBatch:
 
 def walk(
     automaton: Automaton,
-    codec: BulkCodec,
+    tokenizer: Tokenizer,
     sampling: SamplingConfig,
     prefix: list[int],
     stream: StreamConfig,
@@ -155,10 +159,11 @@ def walk(
         if not stream.cut:
             kept, too_long = complete, indices[~complete]
     inside = np.arange(table.shape[1]) <= length[:, None]
+    offsets = np.concatenate([[0], np.cumsum(length[kept] + 1)])
     return GeneratedBatch(
-        codec,
+        tokenizer,
         indices[kept],
-        table[inside],
+        Strings(table[inside], offsets),
         complete[kept],
         nats[kept] if automaton.logs else None,
         too_long,

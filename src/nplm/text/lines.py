@@ -1,7 +1,7 @@
-"""Bytes that come in blocks to lines of text, numbered."""
+"""Bytes that come in blocks to lines of text, numbered: the one reader of text."""
 
 import codecs
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -19,17 +19,27 @@ class Lines:
     """
 
     texts: list[str]
-    numbers: list[int]
-    skipped: int
+    numbers: Sequence[int]
+    skipped: int = 0
 
 
-def iter_lines(blocks: Iterable[bytes], name: str, *, skip_errors: bool = False) -> Iterator[Lines]:
+def iter_lines(
+    blocks: Iterable[bytes],
+    name: str,
+    *,
+    skip_errors: bool = False,
+    cure: str = "convert it to UTF-8 first",
+) -> Iterator[Lines]:
     """Blocks of a UTF-8 text -> its lines; each block gives those that end in it.
 
     Lines end at LF or CRLF; a blank one is the empty string. A byte-order mark is dropped.
 
+    Args:
+        name: of the text, in messages.
+        cure: what to do about a line that is not UTF-8.
+
     Raises:
-        DataError: a line is not UTF-8 and `skip_errors` is not given; the message names it.
+        DataError: a line is not UTF-8 and `skip_errors` is not given; names line and byte.
     """
     number = 1
     begun: list[bytes] = []  # of a line whose end has not come
@@ -43,29 +53,31 @@ def iter_lines(blocks: Iterable[bytes], name: str, *, skip_errors: bool = False)
             whole = whole.removeprefix(codecs.BOM_UTF8)
         if not whole:
             continue
-        raw = whole.removesuffix(b"\n")
-        lines = _decode(raw, number, name, skip_errors=skip_errors)
+        content = whole.replace(b"\r\n", b"\n").removesuffix(b"\n")
+        try:
+            texts = content.decode("utf-8").split("\n")
+            lines = Lines(texts, range(number, number + len(texts)))
+        except UnicodeDecodeError as error:
+            if not skip_errors:
+                raise DataError(_where(content, error.start, number, name), cure) from None
+            lines = _decodable(content.split(b"\n"), number)
         number += len(lines.texts) + lines.skipped
         yield lines
 
 
-def _decode(raw: bytes, number: int, name: str, *, skip_errors: bool) -> Lines:
-    try:
-        texts = [text.removesuffix("\r") for text in raw.decode("utf-8").split("\n")]
-        return Lines(texts, list(range(number, number + len(texts))), 0)
-    except UnicodeDecodeError:
-        decoded = [_text_or_none(line.removesuffix(b"\r")) for line in raw.split(b"\n")]
-    if not skip_errors:
-        raise DataError(
-            f"{name} is not UTF-8: line {number + decoded.index(None)}",
-            "convert it to UTF-8, or leave such lines out with --errors skip",
-        )
-    kept = [(text, number + k) for k, text in enumerate(decoded) if text is not None]
-    return Lines([text for text, _ in kept], [place for _, place in kept], len(decoded) - len(kept))
+def _where(content: bytes, place: int, number: int, name: str) -> str:
+    line = number + content.count(b"\n", 0, place)
+    byte = place - content.rfind(b"\n", 0, place)
+    return f"{name} is not UTF-8: line {line}, byte {byte} is 0x{content[place]:02x}"
 
 
-def _text_or_none(line: bytes) -> str | None:
-    try:
-        return line.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
+def _decodable(lines: list[bytes], number: int) -> Lines:
+    """Those that are UTF-8."""
+    texts, numbers = [], []
+    for place, line in enumerate(lines, start=number):
+        try:
+            texts.append(line.decode("utf-8"))
+            numbers.append(place)
+        except UnicodeDecodeError:
+            continue
+    return Lines(texts, numbers, len(lines) - len(texts))

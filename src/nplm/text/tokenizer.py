@@ -1,0 +1,77 @@
+"""Texts to ids and back, many strings at once, without Python work per symbol.
+
+At character level one code point is one symbol. What a data set knows of its symbols is in `vocab`.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nplm.text.strings import Ids, Strings
+from nplm.text.vocab import BOUNDARY, Vocab, normalize
+
+LEVEL = "character"
+LINE_END = ord("\n")
+CODE_POINTS = 0x110000
+
+
+def code_points(text: str) -> NDArray[np.uint32]:
+    """The code points of `text`, one uint32 each; lone surrogates among them."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+
+
+def vocab_of(texts: Iterable[str]) -> Vocab:
+    """The vocabulary of all symbols in `texts`, ordered by code point."""
+    seen = np.zeros(CODE_POINTS, np.bool_)
+    seen[code_points("".join(texts))] = True
+    return Vocab(tuple(chr(k) for k in np.flatnonzero(seen)))
+
+
+class Tokenizer:
+    """A vocabulary as two look-up tables, and the normalisation of the texts it reads.
+
+    Attributes:
+        unseen: the id of a symbol outside the vocabulary: V, for which no model has a row.
+    """
+
+    def __init__(self, vocab: Vocab, form: str = "none") -> None:
+        points = code_points("".join(vocab.symbols))
+        self.form = form
+        self.unseen = len(vocab)
+        self.dtype = np.min_scalar_type(self.unseen)
+        # One entry past the highest known code point stands for all higher ones.
+        self._last = max(int(points.max(initial=0)), LINE_END) + 1
+        self._ids = np.full(self._last + 1, self.unseen, self.dtype)
+        self._ids[points] = np.arange(1, len(vocab), dtype=self.dtype)
+        self._points = np.concatenate([np.array([LINE_END], np.uint32), points])
+        ascii_only = self._last <= 128
+        self._ascii = bytes(self._points.tolist()).ljust(256, b"?") if ascii_only else None
+
+    def encode(self, texts: Sequence[str]) -> Strings:
+        """The ids of normalised texts; a line end or a lone surrogate in one is a symbol unseen."""
+        if self.form != "none" and not all(map(str.isascii, texts)):
+            texts = [normalize(text, self.form) for text in texts]
+        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+        offsets = np.concatenate([[0], np.cumsum(lengths + 1)])
+        ids = np.full(offsets[-1], BOUNDARY, self.dtype)
+        inside = np.ones(len(ids), np.bool_)
+        inside[offsets[1:] - 1] = False
+        ids[inside] = self._ids[np.minimum(code_points("".join(texts)), self._last)]
+        return Strings(ids, offsets)
+
+    def decode(self, strings: Strings) -> list[str]:
+        """The texts of ids that are all in the vocabulary."""
+        text = self._text(strings.ids)
+        edges = strings.offsets.tolist()
+        return [text[start : end - 1] for start, end in pairwise(edges)]
+
+    def lines(self, strings: Strings) -> bytes:
+        """As `decode`, in UTF-8, each followed by a line end; ASCII symbols by one look-up."""
+        if self._ascii is not None and strings.ids.dtype == np.uint8:
+            return strings.ids.tobytes().translate(self._ascii)
+        return self._text(strings.ids).encode("utf-8")
+
+    def _text(self, ids: Ids) -> str:
+        return str(self._points[ids].tobytes(), "utf-32-le")

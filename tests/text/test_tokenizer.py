@@ -1,0 +1,89 @@
+"""Many strings at once, against the vocabulary symbol by symbol."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nplm.text.tokenizer import Tokenizer, code_points, vocab_of
+from nplm.text.vocab import Vocab, normalize
+
+CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\n")
+STRINGS = st.lists(st.text(CHARACTERS))
+FEW = st.lists(st.text("ab.\r\x00 é🦀\u2028", max_size=4))
+
+
+@given(st.text(CHARACTERS | st.just("\n")))
+def test_code_points_are_those_of_ord(text: str) -> None:
+    points = code_points(text)
+    assert points.dtype == np.uint32
+    assert points.tolist() == [ord(symbol) for symbol in text]
+
+
+@given(STRINGS | FEW)
+def test_the_vocabulary_is_the_naive_one(strings: list[str]) -> None:
+    assert vocab_of(strings) == Vocab.of(strings)
+
+
+def test_the_vocabulary_of_nothing_is_empty() -> None:
+    assert vocab_of([]) == vocab_of(["", ""]) == Vocab(())
+
+
+@given(STRINGS | FEW)
+def test_ids_are_those_of_the_vocabulary_and_an_end_for_each_string(strings: list[str]) -> None:
+    vocab = Vocab.of(strings)
+    encoded = Tokenizer(vocab).encode(strings)
+    assert [ids.tolist() for ids in encoded] == [[*vocab.encode(text), 0] for text in strings]
+
+
+@given(STRINGS | FEW)
+def test_decode_undoes_encode(strings: list[str]) -> None:
+    tokenizer = Tokenizer(vocab_of(strings))
+    encoded = tokenizer.encode(strings)
+    assert tokenizer.decode(encoded) == strings
+    assert tokenizer.lines(encoded) == "".join(f"{text}\n" for text in strings).encode()
+
+
+@given(
+    st.lists(st.text(st.sampled_from("ab\n\r\ud800\u2028é\x00\U0010ffff"), max_size=4)),
+    st.sets(st.sampled_from("ab\ud7ff\U0010ffff")),
+)
+def test_strings_with_anything_in_them(strings: list[str], known: set[str]) -> None:
+    """A line end ends no string here, and is as unseen as a surrogate."""
+    vocab = Vocab(tuple(sorted(known)))
+    tokenizer = Tokenizer(vocab)
+    ids = {symbol: k for k, symbol in enumerate(vocab.symbols, start=1)}
+    expected = [[*(ids.get(symbol, len(vocab)) for symbol in text), 0] for text in strings]
+    assert tokenizer.unseen == len(vocab)
+    assert [ids.tolist() for ids in tokenizer.encode(strings)] == expected
+
+
+@pytest.mark.parametrize("symbol", ["\x00", "\r", "b", "\u2028", "\uffff", "\U0010ffff"])
+def test_symbols_beside_below_and_beyond_the_table_are_unseen(symbol: str) -> None:
+    assert Tokenizer(Vocab(("a",))).encode([f"a{symbol}"]).ids.tolist() == [1, 2, 0]
+
+
+def test_texts_are_normalised() -> None:
+    vocab, texts = Vocab(("a", "é")), ["ae\u0301", "a", "\ud800e\u0301"]
+    assert Tokenizer(vocab, "nfc").encode(texts).ids.tolist() == [1, 2, 0, 1, 0, 3, 2, 0]
+    assert Tokenizer(vocab).encode(texts).ids.tolist() == [1, 3, 3, 0, 1, 0, 3, 3, 3, 0]
+    assert normalize(texts[0], "nfc") == "aé"
+
+
+@pytest.mark.parametrize("symbols", [253, 254, 255, 256, 65533, 65534, 65535])
+def test_ids_fit_their_type_where_it_widens(symbols: int) -> None:
+    # From 0x10000 on: no line end and no surrogates among them.
+    vocab = Vocab(tuple(chr(0x10000 + k) for k in range(symbols)))
+    tokenizer, text = Tokenizer(vocab), "".join(vocab.symbols)
+    encoded = tokenizer.encode([f"{text}a", text])
+    assert encoded.ids.dtype == (
+        np.uint8 if symbols < 255 else np.uint16 if symbols < 65535 else np.uint32
+    )
+    known = [*range(1, symbols + 1)]
+    assert encoded.ids.tolist() == [*known, symbols + 1, 0, *known, 0]
+    assert tokenizer.decode(encoded.keep(np.array([False, True]))) == [text]
+
+
+def test_lines_of_ascii_symbols() -> None:
+    tokenizer = Tokenizer(vocab_of(["az\x7f"]))
+    assert tokenizer.lines(tokenizer.encode(["za", "", "\x7f"])) == b"za\n\n\x7f\n"
