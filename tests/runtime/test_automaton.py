@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from nplm.config import SamplingConfig, StreamConfig
 from nplm.runtime.automata import Automata
 from nplm.runtime.automaton import FIRST_CAPACITY, Automaton, Lazy, Passing, make_automaton
+from nplm.runtime.constraint import Constraint
 from nplm.runtime.generate import generate, generate_batches
 from nplm.runtime.rows import RowMaker
 from nplm.runtime.sampling import cumulative, probabilities
@@ -42,7 +43,8 @@ class Counting:
 
 
 def maker(model: Any, sampling: SamplingConfig | None = None, *, logs: bool = True) -> RowMaker:
-    return RowMaker(model, sampling or SamplingConfig(min_length=0), logs)
+    sampling = sampling or SamplingConfig(min_length=0)
+    return RowMaker(model, Constraint(model.vocab_size, sampling.min_length), sampling, logs)
 
 
 def walk(automaton: Automaton, steps: int, width: int, seed: int = 0) -> list[np.ndarray]:
@@ -116,14 +118,14 @@ def test_cache_and_batch_do_not_matter(model: OnnxModel, cache_mb: float, batch:
     sampling = SamplingConfig(max_length=20, temperature=1.3)
     stream = StreamConfig(300 if batch == 1 else 3000, cut=True)
     expected = list(generate(model, model.card, sampling, stream))
-    automata = Automata(model, cache_mb)
-    parts = generate_batches(automata, model.card, sampling, stream, nats=True, batch=batch)
+    automata = Automata(model, model.card, cache_mb)
+    parts = generate_batches(automata, sampling, stream, nats=True, batch=batch)
     assert [string for part in parts for string in part.strings()] == expected
 
 
 def test_arrays_and_strings_are_the_same(model: OnnxModel) -> None:
     sampling, stream = SamplingConfig(max_length=5), StreamConfig(1000, cut=True)
-    batches = list(generate_batches(Automata(model), model.card, sampling, stream))
+    batches = list(generate_batches(Automata(model, model.card), sampling, stream))
     strings = list(generate(model, model.card, sampling, stream))
     lines = b"".join(batch.lines() for batch in batches).decode().splitlines()
     assert lines == [g.text for g in strings]
@@ -155,8 +157,9 @@ class Truth:
         return self.model(np.array([([0] * size + symbols)[-size:]]))
 
     def draw(self, symbols: list[int], u: float) -> int:
-        allowed = len(symbols) >= self.sampling.min_length
-        cdf = cumulative(probabilities(self.row(symbols), self.sampling, end_allowed=allowed))[0]
+        masked = len(symbols) < self.sampling.min_length
+        allowed = np.arange(self.model.vocab_size) != 0 if masked else None
+        cdf = cumulative(probabilities(self.row(symbols), self.sampling, allowed))[0]
         return next(k for k, c in enumerate(cdf) if c > u)
 
     def log(self, symbols: list[int], symbol: int) -> float:

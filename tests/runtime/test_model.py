@@ -37,7 +37,7 @@ def test_sample_score_suggest(tiny_model: Path) -> None:
     assert [g.text for g in batch.strings()] == [g.text for g in expected]
     scores = [s.nats for s in model.score(g.text for g in strings)]
     assert scores == pytest.approx([g.nats for g in strings], rel=1e-12)
-    assert model.suggest("sa", 3) == suggest(Automata(raw), raw.card, "sa", 3)
+    assert model.suggest("sa", 3) == suggest(Automata(raw, raw.card), "sa", 3)
 
 
 def test_load_takes_what_a_model_takes() -> None:

@@ -10,6 +10,7 @@ from nplm.config import SamplingConfig
 from nplm.runtime.sampling import cumulative, draw, probabilities, uniforms
 
 ROW = np.log(np.array([[0.4, 0.3, 0.2, 0.1]], np.float32))
+NO_END = np.array([False, True, True, True])
 LOGITS = arrays(np.float32, (3, 5), elements=st.integers(-8, 8).map(float))
 
 
@@ -62,13 +63,13 @@ def test_ties_go_to_the_lower_id() -> None:
         assert probabilities(level, sampling).tolist() == [[1, 0, 0, 0]]
 
 
-def test_masking_the_end_comes_before_the_other_options() -> None:
-    p = probabilities(ROW, SamplingConfig(top_k=1), end_allowed=False)
+def test_what_is_allowed_comes_before_the_other_options() -> None:
+    p = probabilities(ROW, SamplingConfig(top_k=1), NO_END)
     assert p.tolist() == [[0, 1, 0, 0]]
 
 
 def test_greedy_respects_the_mask() -> None:
-    p = probabilities(ROW, SamplingConfig(temperature=0), end_allowed=False)
+    p = probabilities(ROW, SamplingConfig(temperature=0), NO_END)
     assert p.tolist() == [[0, 1, 0, 0]]
 
 

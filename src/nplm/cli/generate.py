@@ -99,7 +99,7 @@ def generate(
     sampling = SamplingConfig(temperature, top_k, top_p, prefix, min_length, longest)
     as_json = output_format == "jsonl"
     batches = walks.generate_batches(
-        Automata(opened, cache_mb), card, sampling, stream, nats=as_json
+        Automata(opened, card, cache_mb), sampling, stream, nats=as_json
     )
     tally = Tally(card)
     with data_output(out, force=force) as file, progress(wanted=_to_file(out)) as bars:

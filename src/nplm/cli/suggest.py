@@ -34,7 +34,7 @@ def suggest(
         raise UsageError(f"-n is {count}", "it must be between 1 and 1000")
     path, prefix = (None, first) if second is None else (Path(first), second)
     model = open_model(latest.model_file(path))
-    found = find(Automata(model), model.card, prefix, count, max_length)
+    found = find(Automata(model, model.card), prefix, count, max_length)
     if as_json:
         typer.echo(json.dumps(asdict(found), ensure_ascii=False))
         return

@@ -26,6 +26,7 @@ from nplm.counts.tables import table_of
 from nplm.errors import VerificationError
 from nplm.files import refuse_existing, write_bytes, write_json
 from nplm.runs.opened import Run
+from nplm.runtime.constraint import Constraint
 from nplm.runtime.generate import default_max_length, generate
 from nplm.runtime.modelcard import ModelCard
 from nplm.runtime.novelty import NoveltyFilter
@@ -206,10 +207,10 @@ def explained(
     context = np.array([([0] * card.block_size + ids[:t])[-card.block_size :]])
     u = float(uniforms(PROOF_SEED, one.index, 1, t // LANES)[0, t % LANES])
     sampling = SamplingConfig()
+    constraint = Constraint(len(card.vocab), sampling.min_length)
+    allowed = constraint.allowed(accepting=t >= sampling.min_length)
     for model in (truth, candidate):
-        p = probabilities(
-            all_logits(model, context), sampling, end_allowed=t >= sampling.min_length
-        )
+        p = probabilities(all_logits(model, context), sampling, allowed)
         if np.abs(cumulative(p) - u).min() > BOUNDARY_TOLERANCE:
             return False
     return True

@@ -13,6 +13,8 @@ from threading import Lock
 from nplm.config import DEFAULT_CACHE_MB, SamplingConfig
 from nplm.errors import UsageError
 from nplm.runtime.automaton import Automaton, Lazy, Passing, make_automaton
+from nplm.runtime.constraint import Constraint
+from nplm.runtime.modelcard import ModelCard
 from nplm.runtime.rows import RowMaker
 from nplm.stepmodel import StepModel
 
@@ -23,11 +25,13 @@ class Automata:
     """Automata of a model by the options that their rows depend on.
 
     Args:
+        card: what the model says about itself.
         cache_mb: megabytes of rows and states that are kept, of all automata together. One that
             grows past it forgets; others are dropped, the one used longest ago first, when they
             hold more than half.
 
     Attributes:
+        model, card: as they were given.
         turn: the lock to hold for one walk; not to be nested, nor held across a yield. It is taken
             by the caller's own `with`: a context manager written in Python may be struck by Ctrl-C
             on its way out and then hold the lock for as long as the traceback lives.
@@ -36,10 +40,12 @@ class Automata:
         UsageError: `cache_mb` is not a number from 0 up.
     """
 
-    def __init__(self, model: StepModel, cache_mb: float = DEFAULT_CACHE_MB) -> None:
+    def __init__(
+        self, model: StepModel, card: ModelCard, cache_mb: float = DEFAULT_CACHE_MB
+    ) -> None:
         if not 0 <= cache_mb <= MAX_CACHE_MB:
             raise UsageError(f"--cache-mb is {cache_mb}", f"give 0 to {MAX_CACHE_MB:,} megabytes")
-        self.model = model
+        self.model, self.card = model, card
         self._bytes = cache_mb * 1e6
         self.turn = Lock()
         self._by_options: dict[tuple[SamplingConfig | None, bool], Lazy] = {}
@@ -54,7 +60,9 @@ class Automata:
         # Neither where a walk begins nor where it is cut is a matter of rows.
         options = sampling and replace(sampling, prefix="", max_length=SamplingConfig.max_length)
         key = (options, logs)
-        maker = RowMaker(self.model, *key)
+        least = sampling.min_length if sampling else 0
+        constraint = Constraint(self.model.vocab_size, least)
+        maker = RowMaker(self.model, constraint, *key)
         known = self._by_options.pop(key, None)
         automaton = make_automaton(maker, self._bytes) if known is None else known
         if isinstance(automaton, Passing):

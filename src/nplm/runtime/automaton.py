@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from nplm.runtime.growth import grown
 from nplm.runtime.keytable import Keys, KeyTable, Numbers, distinct
-from nplm.runtime.rows import RowMaker, keys_after, search
+from nplm.runtime.rows import RowMaker, search
 
 FIRST_CAPACITY = 1 << 10
 # Wide rows take as long to keep as to make, and among many symbols few contexts come again: they
@@ -142,7 +142,8 @@ class Lazy:
         if not len(missing):
             return found
         pairs, inverse = np.unique(flat[missing], return_inverse=True)
-        keys = keys_after(self._table[pairs // self.vocab_size], pairs % self.vocab_size)
+        reaching = self._table[pairs // self.vocab_size]
+        keys = self._maker.keys_after(reaching, pairs % self.vocab_size)
         if len(self) + len(keys) > self.capacity:
             return self._start_over(states, symbols)
         reached = self._states_of(keys)
@@ -152,7 +153,7 @@ class Lazy:
 
     def _start_over(self, states: States, symbols: Numbers) -> Numbers:
         """As `step`, after forgetting everything but what these strings stand on."""
-        keys = keys_after(self._table[states], symbols)
+        keys = self._maker.keys_after(self._table[states], symbols)
         self._table.clear()
         return self._states_of(keys)
 
@@ -230,7 +231,7 @@ class Passing:
         return np.concatenate([log for _, _, log in self._maker.make(states)])
 
     def step(self, states: States, symbols: Numbers) -> Keys:
-        return keys_after(states.copy(), symbols)
+        return self._maker.keys_after(states.copy(), symbols)
 
     def _chunks(self, keys: Keys, which: Numbers) -> Iterator[tuple[Numbers, Numbers, Logs, Logs]]:
         """Chunks of the rows of `keys`: which walks stand on them, on which row each, the rows."""

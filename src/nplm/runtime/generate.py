@@ -40,14 +40,13 @@ def generate(
             has no filter of known strings to leave out; while it runs: too few can be found.
         DataError: the prefix has a symbol the model does not know.
     """
-    automata = Automata(model, cache_mb)
-    batches = generate_batches(automata, card, sampling, stream or StreamConfig(), nats=True)
+    automata = Automata(model, card, cache_mb)
+    batches = generate_batches(automata, sampling, stream or StreamConfig(), nats=True)
     return (string for batch in batches for string in batch.strings())
 
 
 def generate_batches(
     automata: Automata,
-    card: ModelCard,
     sampling: SamplingConfig,
     stream: StreamConfig,
     *,
@@ -61,6 +60,7 @@ def generate_batches(
     Args:
         nats: whether their probabilities, and whether each is known, are asked for.
     """
+    card = automata.card
     prefix = card.encode(sampling.prefix)
     check_lengths(sampling, len(prefix))
     if stream.novel and card.novelty is None:

@@ -48,8 +48,8 @@ class Model:
     ) -> None:
         self._options = (str(path), device, threads, cache_mb)
         self._model = open_model(Path(path), device, threads)
-        self._automata = Automata(self._model, cache_mb)
-        self._scorer = Scorer(self._automata, self._model.card)
+        self._automata = Automata(self._model, self._model.card, cache_mb)
+        self._scorer = Scorer(self._automata)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Model, self._options
@@ -143,7 +143,7 @@ class Model:
         stream = StreamConfig(
             count, seed, start, indices=indices, novel=novel, unique=unique, cut=cut
         )
-        return walks.generate_batches(self._automata, self.card, sampling, stream, nats=nats)
+        return walks.generate_batches(self._automata, sampling, stream, nats=nats)
 
     def score(self, strings: Iterable[str]) -> Iterator[Scored]:
         """How probable each string is: one score for each, in order.
@@ -167,4 +167,4 @@ class Model:
             DataError: the prefix has a symbol the model does not know.
             ConstraintError: it is longer than `max_length`, or the search would not end soon.
         """
-        return suggest(self._automata, self.card, prefix, count, max_length)
+        return suggest(self._automata, prefix, count, max_length)

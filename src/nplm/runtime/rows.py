@@ -1,7 +1,7 @@
 """What a walk needs of a context's distribution: cumulative rows to draw, logarithms to score.
 
-A key is a context and, in its last column, the number of symbols for which the end is still masked
-(`SamplingConfig.min_length`). Letters: B keys, V vocabulary size, n walks.
+A key is a context and, in its last column, a state of the constraint on what is drawn. Letters: B
+keys, T block size, V vocabulary size, n walks.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nplm.config import SamplingConfig
+from nplm.runtime.constraint import Constraint
 from nplm.runtime.keytable import Keys, Numbers
 from nplm.runtime.sampling import cumulative, probabilities
 from nplm.stepmodel import StepModel, iter_logits, log_softmax
@@ -23,11 +24,13 @@ class RowMaker:
     """Rows of a model under sampling options.
 
     Attributes:
+        constraint: on what is drawn.
         sampling: options of the cumulative rows; None where nothing will be drawn.
         logs: also the model's own log-probabilities, without options.
     """
 
     model: StepModel
+    constraint: Constraint
     sampling: SamplingConfig | None
     logs: bool
 
@@ -42,13 +45,8 @@ class RowMaker:
         return (1 << self.levels if self.sampling else 0), self.model.vocab_size * self.logs
 
     @property
-    def _masked(self) -> int:
-        """Symbols for which the end is masked at the start of a string."""
-        return self.sampling.min_length if self.sampling else 0
-
-    @property
     def key_dtype(self) -> np.dtype[np.unsignedinteger]:
-        return np.min_scalar_type(max(self.model.vocab_size, self._masked))
+        return np.min_scalar_type(max(self.model.vocab_size, self.constraint.start))
 
     def key_after(self, symbols: Sequence[int]) -> Keys:
         """(1, T + 1) the key after the symbols of one string."""
@@ -56,8 +54,15 @@ class RowMaker:
         recent = symbols[-size:]
         key = np.zeros((1, size + 1), self.key_dtype)
         key[0, size - len(recent) : size] = recent
-        key[0, size] = max(0, self._masked - len(symbols))
+        key[0, size] = self.constraint.after(len(symbols))
         return key
+
+    def keys_after(self, keys: Keys, symbols: Numbers) -> Keys:
+        """(n, T + 1) keys, which are overwritten, and symbols -> the keys of where they lead."""
+        keys[:, :-2] = keys[:, 1:-1]
+        keys[:, -2] = symbols
+        keys[:, -1] = self.constraint.step(keys[:, -1])
+        return keys
 
     def make(self, keys: Keys) -> Iterator[tuple[slice, NDArray[np.float64], NDArray[np.float64]]]:
         """Keys (B, T + 1) in chunks: which, their cumulative rows, their log-probabilities."""
@@ -68,32 +73,26 @@ class RowMaker:
             cdf = np.empty((len(logits), cdf_width))
             if self.sampling:
                 cdf[:, self.model.vocab_size :] = NEVER
-                _fill_cumulative(cdf, logits, keys[chunk, -1] > 0, self.sampling)
+                self._fill_cumulative(cdf, logits, keys[chunk, -1], self.sampling)
             yield chunk, cdf, logs
 
-
-def _fill_cumulative(
-    cdf: NDArray[np.float64],
-    logits: NDArray[np.float32],
-    masked: NDArray[np.bool_],
-    sampling: SamplingConfig,
-) -> None:
-    for mask in (False, True):
-        rows = masked == mask
-        if rows.all():
-            rows = slice(None)  # spares copies in the usual case
-        elif not rows.any():
-            continue
-        p = probabilities(logits[rows], sampling, end_allowed=not mask)
-        cdf[rows, : p.shape[1]] = cumulative(p)
-
-
-def keys_after(keys: Keys, symbols: Numbers) -> Keys:
-    """(n, T + 1) keys, which are overwritten, and symbols -> (n, T + 1) keys of where they lead."""
-    keys[:, :-2] = keys[:, 1:-1]
-    keys[:, -2] = symbols
-    keys[:, -1] -= keys[:, -1] > 0
-    return keys
+    def _fill_cumulative(
+        self,
+        cdf: NDArray[np.float64],
+        logits: NDArray[np.float32],
+        states: Keys,
+        sampling: SamplingConfig,
+    ) -> None:
+        accepting = self.constraint.accepting(states)
+        for accepts in (True, False):
+            rows = accepting == accepts
+            if rows.all():
+                rows = slice(None)  # spares copies in the usual case
+            elif not rows.any():
+                continue
+            allowed = self.constraint.allowed(accepting=accepts)
+            p = probabilities(logits[rows], sampling, allowed)
+            cdf[rows, : p.shape[1]] = cumulative(p)
 
 
 def search(cdf: NDArray[np.float64], levels: int, rows: Numbers, u: NDArray[np.float64]) -> Numbers:

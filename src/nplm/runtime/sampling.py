@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nplm.config import SamplingConfig
-from nplm.text.vocab import BOUNDARY
 
 LANES = 4  # uniforms in one block of Philox4x64
 
@@ -30,17 +29,21 @@ def uniforms(seed: int, start: int, count: int, block: int) -> NDArray[np.float6
 
 
 def probabilities(
-    logits: NDArray[np.float32], sampling: SamplingConfig, *, end_allowed: bool = True
+    logits: NDArray[np.float32],
+    sampling: SamplingConfig,
+    allowed: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.float64]:
     """(B, V) logits -> (B, V) probabilities under the options, in float64.
 
-    Softmax of the float32 logits in float64; the end symbol masked unless allowed; then
-    temperature, top-k and top-p in this order, each among what the one before kept. Ties go to
-    the lower id.
+    Softmax of the float32 logits in float64; what is not allowed masked; then temperature, top-k
+    and top-p in this order, each among what the one before kept. Ties go to the lower id.
+
+    Args:
+        allowed: (V,) the symbols that may be drawn, at least one; None for all.
     """
     wide = logits.astype(np.float64)
-    if not end_allowed:
-        wide[:, BOUNDARY] = -np.inf
+    if allowed is not None:
+        wide[:, ~allowed] = -np.inf
     if sampling.temperature == 0:
         greedy = np.zeros_like(wide)
         greedy[np.arange(len(wide)), wide.argmax(axis=1)] = 1.0

@@ -94,13 +94,13 @@ class ScoredBatch:
 class Scorer:
     """Scores strings with one model; what it has walked stays known between calls."""
 
-    def __init__(self, automata: Automata, card: ModelCard) -> None:
-        self._automata, self._card = automata, card
+    def __init__(self, automata: Automata) -> None:
+        self._automata = automata
 
     @classmethod
     def of(cls, model: StepModel, card: ModelCard, cache_mb: float = DEFAULT_CACHE_MB) -> "Scorer":
         """A scorer with automata of its own."""
-        return cls(Automata(model, cache_mb), card)
+        return cls(Automata(model, card, cache_mb))
 
     def strings(self, strings: Iterable[str]) -> ScoredBatch:
         """Score strings, each normalised as the training text was.
@@ -115,7 +115,7 @@ class Scorer:
             return self._score(self._automata.of(logs=True), texts)
 
     def _score(self, automaton: Automaton, texts: list[str]) -> ScoredBatch:
-        tokenizer = self._card.tokenizer
+        tokenizer = self._automata.card.tokenizer
         strings = tokenizer.encode(texts)
         ids, starts, lengths = strings.ids.astype(np.int64), strings.offsets[:-1], strings.lengths
         impossible = ids == tokenizer.unseen

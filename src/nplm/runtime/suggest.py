@@ -45,7 +45,6 @@ class Suggestions:
 
 def suggest(
     automata: Automata,
-    card: ModelCard,
     prefix: str,
     count: int = 10,
     max_length: int | None = None,
@@ -61,6 +60,7 @@ def suggest(
         UsageError: `count` is not a whole number from 0 up.
     """
     check_integer("count", count, 0)
+    card = automata.card
     longest = default_max_length(card) if max_length is None else max_length
     ids = card.encode(prefix)
     check_lengths(SamplingConfig(min_length=0, max_length=longest), len(ids))
