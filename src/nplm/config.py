@@ -60,6 +60,7 @@ class DatasetConfig:
         distinct: drop the copies first.
         normalize: "nfc" or "none".
         seed: of the shuffle, `random.Random(seed)`.
+        min_count: symbols that train shows less often become one unknown symbol; 0: none do.
     """
 
     split: tuple[str, str, str] = ("0.8", "0.1", "0.1")
@@ -67,8 +68,10 @@ class DatasetConfig:
     distinct: bool = False
     normalize: str = "nfc"
     seed: int = 0
+    min_count: int = 0
 
     def __post_init__(self) -> None:
+        check_integer("min_count", self.min_count, 0)
         _choice("split_by", self.split_by, ("string", "line"))
         _choice("normalize", self.normalize, ("nfc", "none"))
         check_integer("seed", self.seed, 0, MAX_SEED)
@@ -251,7 +254,7 @@ class RunConfig:
 class SamplingConfig:
     """How a row of logits becomes a distribution to draw from, and when a string ends.
 
-    The order is: mask, temperature, top-k, top-p. Ties go to the lower id.
+    The order is: what is allowed, temperature, top-k, top-p. Ties go to the lower id.
 
     Attributes:
         temperature: logits are divided by it; 0 is greedy.
@@ -260,6 +263,7 @@ class SamplingConfig:
         prefix: every string starts with it.
         min_length: symbols before the end symbol may be drawn, prefix included.
         max_length: symbols at which a string is cut, prefix included.
+        allow_unknown: the unknown symbol may be drawn, of a model that has one.
     """
 
     temperature: float = 1.0
@@ -268,6 +272,7 @@ class SamplingConfig:
     prefix: str = ""
     min_length: int = 1
     max_length: int = 32
+    allow_unknown: bool = False
 
     def __post_init__(self) -> None:
         _number("--temperature", self.temperature, 0.0)

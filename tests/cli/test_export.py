@@ -115,3 +115,28 @@ def test_novel_strings_are_of_no_split(nplm: "Nplm", trained: Path, small: Datas
     novel = nplm.ok(*options, "--novel")
     assert not held_out & set(novel.lines)
     assert "train split" not in novel.err
+
+
+def test_rare_symbols_from_text_to_strings(nplm: "Nplm", home: Path, names: list[str]) -> None:
+    """A list with symbols too rare to learn: one unknown symbol, never drawn, and scored."""
+    text = "\n".join([*names[:300], "zo\u00eb", "x&y", "a+b"]).encode()
+    built = nplm.ok("dataset", "build", "-", "--out", "data/rare", "--min-count", "9", stdin=text)
+    assert "unknown" in built.err
+    facts = nplm.ok("dataset", "info", "data/rare", "--json").json
+    assert sum(facts["unknown"].values()) >= 3
+    nplm.train("data/rare", "--preset", "classic", "--steps", "30")
+    run = nplm.ok("eval", "checkpoints/rare", "--json").json
+    nplm.ok("export", "onnx", "checkpoints/rare")
+    file = nplm.ok("eval", "exports/rare.onnx", "--json").json
+    assert file["nats_per_symbol"] == pytest.approx(run["nats_per_symbol"], abs=1e-6)
+    options = ("exports/rare.onnx", "-n", "3000", "--max-length", "5", "--cut")
+    assert "\ufffd" not in nplm.ok("generate", *options).out.decode()
+    assert "\ufffd" in nplm.ok("generate", *options, "--allow-unknown").out.decode()
+    scored = nplm.ok("score", "exports/rare.onnx", "-", stdin="zo\u00eb".encode()).lines
+    assert scored[0].split("\t")[3] == "1"
+    assert "inf" not in scored[0]
+    # Trained anew on the same data under the same name: its weights tell that it is another run.
+    nplm.train("data/rare", "--preset", "classic", "--steps", "20", "--force")
+    times = (home / "checkpoints" / "rare" / "model.safetensors").stat().st_mtime + 9
+    os.utime(home / "exports" / "rare.onnx", (times, times))
+    nplm.refuses(3, "generate", "checkpoints/rare", says=("of another run",))

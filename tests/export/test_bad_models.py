@@ -30,7 +30,7 @@ def other_vocabulary(model: onnx.ModelProto) -> None:
 
 
 def other_format(model: onnx.ModelProto) -> None:
-    next(p for p in model.metadata_props if p.key == "nplm.format").value = "2"
+    next(p for p in model.metadata_props if p.key == "nplm.format").value = "3"
 
 
 def no_metadata(model: onnx.ModelProto) -> None:
@@ -53,7 +53,7 @@ def other_type(model: onnx.ModelProto) -> None:
         (other_block_size, "other inputs or outputs"),
         (other_vocabulary, "other inputs or outputs"),
         (other_type, "other inputs or outputs"),
-        (other_format, "has format 2, this nplm reads 1"),
+        (other_format, "has format 3, this nplm reads 1 and 2"),
         (no_metadata, "not one that nplm exported"),
         (damaged_filter, "broken metadata"),
     ],

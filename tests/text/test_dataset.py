@@ -57,6 +57,40 @@ def test_every_string_comes_back(strings: list[str]) -> None:
     assert data.longest == max(map(len, strings))
 
 
+def test_rare_symbols_of_train_are_one_symbol(tmp_path: Path) -> None:
+    """Counted in train alone: what val shows often is unknown where train shows it less."""
+    text = "\n".join(["ab"] * 3 + ["ac", *"defghijk"])
+    data = made(text, split=("0.5", "0.25", "0.25"), split_by="line", min_count=2, seed=3)
+    counts = Counter("".join(data.texts("train")))
+    assert {*data.vocab.symbols} == {s for s in counts if counts[s] > 1 and s != "\ufffd"}
+    assert data.vocab.unknown
+    assert data.source["min_count"] == 2
+    for name in SPLITS:
+        unknown = "".join(data.texts(name)).count("\ufffd")
+        assert data.unknown(name) == unknown > 0
+    save(data, tmp_path / "d")
+    assert_same(load(tmp_path / "d"), data)
+    facts = json.loads((tmp_path / "d" / "dataset.json").read_bytes())
+    assert (facts["format"], facts["unknown"]) == (2, True)
+
+
+def test_a_count_that_leaves_nothing() -> None:
+    with pytest.raises(
+        DataError, match=r"^no symbol stands 9 times in the train split of few\.txt"
+    ):
+        made("abc\n", min_count=9)
+
+
+def test_symbols_that_another_vocabulary_lacks_are_its_unknown_one() -> None:
+    again = reencode(made("abcd\n"), Vocab(("a", "c"), unknown=True), "nfc")
+    assert again.splits["train"].ids.tolist() == [1, 3, 2, 3, 0]
+    data = made("aabb\nab\nc\n", min_count=2)
+    same = reencode(data, Vocab(("b", "a"), unknown=True), "nfc")
+    assert Counter(same.texts("train")) == Counter(data.texts("train"))
+    with pytest.raises(DataError, match="never saw: \ufffd"):
+        reencode(data, Vocab(("a", "b")), "nfc")
+
+
 def test_a_full_stop_in_the_data_is_not_the_boundary() -> None:
     data = made("a.b\n.\n")
     assert data.vocab.symbols == (".", "a", "b")

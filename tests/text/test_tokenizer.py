@@ -1,5 +1,7 @@
 """Many strings at once, against the vocabulary symbol by symbol."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -23,6 +25,21 @@ def test_code_points_are_those_of_ord(text: str) -> None:
 @given(STRINGS | FEW)
 def test_the_vocabulary_is_the_naive_one(strings: list[str]) -> None:
     assert vocab_of(strings) == Vocab.of(strings)
+
+
+@given(FEW, st.integers(1, 4))
+def test_rare_symbols_are_one_unknown_symbol(strings: list[str], min_count: int) -> None:
+    vocab = vocab_of(strings, min_count)
+    counts = Counter("".join(strings))
+    frequent = sorted(symbol for symbol, count in counts.items() if count >= min_count)
+    assert vocab == Vocab(tuple(frequent), unknown=True)
+    tokenizer = Tokenizer(vocab)
+    encoded = tokenizer.encode([*strings, "\U0001f984\n\ud800"])
+    assert tokenizer.unseen == vocab.unknown_id
+    assert encoded.ids[-4:].tolist() == [*[tokenizer.unseen] * 3, 0]
+    masked = ["".join(s if s in frequent else "\ufffd" for s in text) for text in strings]
+    assert tokenizer.decode(encoded)[:-1] == masked
+    assert tokenizer.lines(encoded).decode().split("\n")[: len(masked)] == masked
 
 
 def test_the_vocabulary_of_nothing_is_empty() -> None:

@@ -20,6 +20,15 @@ def test_ids_by_hand() -> None:
     assert vocab.decode([3, 1, 2]) == "cab"
 
 
+def test_the_unknown_symbol_has_the_last_id() -> None:
+    vocab = Vocab(("a", "b"), unknown=True)
+    assert (len(vocab), vocab.unknown_id, Vocab(("a", "b")).unknown_id) == (4, 3, None)
+    assert vocab.decode([1, 3, 2]) == "a\ufffdb"
+    assert [vocab.shown(k) for k in range(4)] == [".", "a", "b", "\ufffd"]
+    with pytest.raises(DataError, match="never saw: c"):
+        vocab.encode("c")
+
+
 @given(st.lists(TEXT))
 def test_decode_undoes_encode(strings: list[str]) -> None:
     vocab = Vocab.of(strings)

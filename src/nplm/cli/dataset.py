@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import note, stage, stdout
+from nplm.cli.console import counted, note, stage, stdout
 from nplm.commandline import command_line
 from nplm.config import DatasetConfig
 from nplm.errors import DataError, UsageError
@@ -36,6 +36,10 @@ def build(
     distinct: Annotated[bool, typer.Option("--distinct", help="Drop copies first.")] = False,
     normalize: Annotated[str, typer.Option(help="Unicode normalisation: nfc or none.")] = "nfc",
     seed: Annotated[int, typer.Option(help="Of the shuffle.")] = 0,
+    min_count: Annotated[
+        int,
+        typer.Option(help="Symbols seen less often in train become one unknown symbol; 0: none."),
+    ] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
 ) -> None:
     """Split a list of strings and write it as ids."""
@@ -44,7 +48,8 @@ def build(
     shares = split.split(",")
     if len(shares) != 3:
         raise UsageError(f"--split is {split}", "give three numbers, as in 0.8,0.1,0.1")
-    config = DatasetConfig((shares[0], shares[1], shares[2]), split_by, distinct, normalize, seed)
+    parts = shares[0], shares[1], shares[2]
+    config = DatasetConfig(parts, split_by, distinct, normalize, seed, min_count)
     name = "stdin" if str(source) == "-" else source.name
     folder = out or latest.DATA / Path(name).stem
     dataset.refuse_folder(folder, force=force)
@@ -56,6 +61,9 @@ def build(
         dataset.save(built, folder)
     blank = built.source["blank_lines"]
     skipped = f", {blank:,} blank lines skipped" if blank else ""
+    if min_count:
+        unknown = sum(built.unknown(name) for name in sources.SPLITS)
+        skipped += f", {counted(unknown, 'symbol')} of the text unknown"
     note(f"{built.source['strings']:,} strings, {len(built.vocab)} symbols{skipped} -> {folder}")
     note("next: " + command_line("train", *([] if out is None else [folder])))
 
@@ -98,8 +106,12 @@ def _print(dataset: "Dataset") -> None:
     splits.add_column("split")
     splits.add_column("strings", justify="right")
     splits.add_column("symbols to predict", justify="right")
+    if dataset.vocab.unknown:
+        splits.add_column("of them unknown", justify="right")
     for name in SPLITS:
-        splits.add_row(name, f"{dataset.strings(name):,}", f"{dataset.symbols(name):,}")
+        cells = [f"{dataset.strings(name):,}", f"{dataset.symbols(name):,}"]
+        cells += [f"{dataset.unknown(name):,}"] if dataset.vocab.unknown else []
+        splits.add_row(name, *cells)
     growth = Table(title="why tables explode: contexts by block size")
     for heading in ("block size", "rows possible", "seen in train", "val unseen", "floor (nats)"):
         growth.add_column(heading, justify="right")

@@ -15,7 +15,7 @@ from nplm.cli.console import counted, data_output, note, progress, training_extr
 from nplm.commandline import command_line
 from nplm.config import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
 from nplm.errors import DataError, UsageError
-from nplm.runs.layout import BEST, CONFIG
+from nplm.runs.layout import BEST, CONFIG, weights_digest
 
 if TYPE_CHECKING:
     from nplm.runtime.modelcard import ModelCard
@@ -66,6 +66,10 @@ def generate(
         bool, typer.Option("--novel", help="Leave out strings of the list the model is made from.")
     ] = False,
     unique: Annotated[bool, typer.Option("--unique", help="Leave out repeated strings.")] = False,
+    allow_unknown: Annotated[
+        bool,
+        typer.Option("--allow-unknown", help="Draw the unknown symbol too, written as U+FFFD."),
+    ] = False,
     seed: Annotated[int, typer.Option(help="Which stream of strings.")] = 0,
     start_index: Annotated[int, typer.Option(help="Where in the stream to start.")] = 0,
     cache_mb: Annotated[
@@ -96,7 +100,7 @@ def generate(
     if novel and card.novelty and card.novelty_splits == ["train"]:
         note("this model knows the train split only: export it again to leave out val and test too")
     longest = walks.default_max_length(card) if max_length is None else max_length
-    sampling = SamplingConfig(temperature, top_k, top_p, prefix, min_length, longest)
+    sampling = SamplingConfig(temperature, top_k, top_p, prefix, min_length, longest, allow_unknown)
     as_json = output_format == "jsonl"
     batches = walks.generate_batches(
         Automata(opened, card, cache_mb), sampling, stream, nats=as_json
@@ -206,6 +210,10 @@ def _open_export(run: Path, device: str) -> "OnnxModel":
         raise DataError(f"{file} is older than {run}", _cure(run, "--force"))
     onnx = open_model(file, device)
     trained_on = read_toml(run / CONFIG).get("dataset", {})
+    signed = onnx.card.extra.get("weights_sha256")
+    if signed is not None and signed != weights_digest(run):
+        problem = f"{file} is the export of another run than {run}"
+        raise DataError(problem, _cure(run, "--out", "FILE.onnx"))
     if trained_on.get("sha256") != onnx.card.dataset_sha256:
         problem = f"{file} is the export of a run on other data than {run}"
         raise DataError(problem, _cure(run, "--out", "FILE.onnx"))

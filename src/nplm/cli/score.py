@@ -43,8 +43,9 @@ def score(
 ) -> None:
     """How probable strings are: total nats, nats per symbol, symbols, unknown symbols, string.
 
-    The end of a string counts as a symbol. A symbol that was not in the training data has
-    probability 0: the nats are inf (null in JSON) and unknown says how many there are. Every line
+    The end of a string counts as a symbol. A symbol that the model does not know has probability
+    0: the nats are inf (null in JSON) and unknown says how many there are. A model with an unknown
+    symbol (dataset build --min-count) gives it the probability of that one instead. Every line
     has its score, a blank one too; lines of stdin are answered as they come.
     """
     from nplm.runtime.score import Scorer

@@ -48,7 +48,7 @@ def _block_size(train: ContextTable, val: ContextTable | None) -> BlockSizeInfo:
 
 def describe(dataset: Dataset) -> dict[str, Any]:
     """Everything `nplm dataset info --json` prints."""
-    return {
+    facts = {
         "name": dataset.name,
         "strings": sum(dataset.strings(split) for split in SPLITS),
         "vocab": len(dataset.vocab),
@@ -63,3 +63,6 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         "source": dataset.source,
         "sha256": dataset.sha256,
     }
+    if dataset.vocab.unknown:
+        facts["unknown"] = {split: dataset.unknown(split) for split in SPLITS}
+    return facts

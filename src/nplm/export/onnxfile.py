@@ -25,6 +25,7 @@ from nplm.counts.evaluate import evaluate
 from nplm.counts.tables import table_of
 from nplm.errors import VerificationError
 from nplm.files import refuse_existing, write_bytes, write_json
+from nplm.runs.layout import weights_digest
 from nplm.runs.opened import Run
 from nplm.runtime.constraint import Constraint
 from nplm.runtime.generate import default_max_length, generate
@@ -32,6 +33,7 @@ from nplm.runtime.modelcard import ModelCard
 from nplm.runtime.novelty import NoveltyFilter
 from nplm.runtime.sampling import LANES, cumulative, probabilities, uniforms
 from nplm.runtime.session import INPUT, OUTPUT, open_bytes
+from nplm.runtime.signature import sign
 from nplm.runtime.walk import Generated
 from nplm.stepmodel import StepModel, all_logits, iter_logits, log_softmax
 from nplm.text.dataset import Dataset
@@ -84,14 +86,18 @@ def export(
     known = NoveltyFilter.of(dataset.all_splits()) if novelty else None
     extra = _extra(run, dataset, table)
     if known:
-        rate = known.false_positive_rate
         extra["novelty_filter"] = {
             "strings": len(known.hashes),
             "splits": list(SPLITS),
-            "false_positive_rate": rate,
+            "false_positive_rate": known.false_positive_rate,
         }
+    if run.card.signed:  # what only format 2 says
+        holds = {"holds": "strings", **extra["novelty_filter"]} if known else {"holds": "nothing"}
+        extra |= {"novelty_filter": holds, "weights_sha256": weights_digest(run.folder)}
     card = replace(run.card, extra=extra, novelty=known)
     content = to_onnx(run, card)
+    if card.signed:
+        content = sign(content)
     proof = prove(run.model, open_bytes(content, str(out)), card, table)
     write_bytes(out, content)
     digest = hashlib.sha256(content).hexdigest()
@@ -207,7 +213,7 @@ def explained(
     context = np.array([([0] * card.block_size + ids[:t])[-card.block_size :]])
     u = float(uniforms(PROOF_SEED, one.index, 1, t // LANES)[0, t % LANES])
     sampling = SamplingConfig()
-    constraint = Constraint(len(card.vocab), sampling.min_length)
+    constraint = Constraint(len(card.vocab), sampling.min_length, card.vocab.unknown_id)
     allowed = constraint.allowed(accepting=t >= sampling.min_length)
     for model in (truth, candidate):
         p = probabilities(all_logits(model, context), sampling, allowed)

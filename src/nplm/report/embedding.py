@@ -53,13 +53,13 @@ def embedding_figure(vectors: NDArray[np.floating], vocab: Vocab) -> Figure:
 def _kinds(vocab: Vocab) -> list[str]:
     """The class of each id; no vowels where of most letters it is not known if they are."""
     known = vowels_known(vocab.symbols)
-    kinds = ["vowel" if known and is_vowel(symbol) else "symbol" for symbol in vocab.symbols]
+    kinds = ["vowel" if known and is_vowel(symbol) else "symbol" for symbol in vocab.spellings]
     return ["boundary", *kinds]
 
 
 def _write(axes: Axes, places: NDArray[np.float64], vocab: Vocab, kinds: list[str]) -> list[Text]:
     """A label at the place of each id."""
-    shown, fonts = drawable(vocab.symbols)
+    shown, fonts = drawable(vocab.spellings)
     size = 11 if len(vocab) <= FEW else 8
     return [
         axes.text(

@@ -24,12 +24,12 @@ from numpy.typing import NDArray
 from nplm.errors import DataError
 from nplm.files import read_bytes, sha256, write_bytes
 from nplm.runs.facts import read_facts
-from nplm.runs.layout import BEST, CONFIG, LOCK, VOCAB
+from nplm.runs.layout import BEST, CONFIG, LOCK, NGRAM, VOCAB
 from nplm.runs.tensorfile import NO_RUN, read_header, read_tensors, write_tensors
 from nplm.training.mixture import NGramTable
 from nplm.training.trainer import Evaluated, Trainer, TrainerState
 
-LAST, NGRAM = "last.safetensors", "ngram.safetensors"
+LAST = "last.safetensors"
 METRICS, LOSSES = "metrics.jsonl", "batch_loss.f32"
 
 

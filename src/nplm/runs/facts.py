@@ -81,6 +81,7 @@ def write_facts(run: Path, facts: RunFacts) -> None:
             "normalize": facts.card.normalize,
             "longest": facts.card.longest,
             "symbols": list(facts.card.vocab.symbols),
+            **({"unknown": True} if facts.card.vocab.unknown else {}),
         },
     )
 
@@ -107,7 +108,7 @@ def read_facts(run: Path) -> RunFacts:
             MixtureConfig(**tables["mixture"]),
         )
         card = ModelCard(
-            Vocab(tuple(vocab["symbols"])),
+            Vocab(tuple(vocab["symbols"]), vocab.get("unknown", False)),
             config.block_size,
             vocab["normalize"],
             vocab["longest"],

@@ -10,9 +10,9 @@ from nplm.config import RunConfig
 from nplm.counts.ngram import MAX_ORDER, best_order
 from nplm.counts.tables import tables_of
 from nplm.errors import DataError, DivergedError
-from nplm.runs.checkpoint import LAST, LOSSES, METRICS, NGRAM, Writer, locked
+from nplm.runs.checkpoint import LAST, LOSSES, METRICS, Writer, locked
 from nplm.runs.facts import RunFacts, new_facts, read_facts, write_facts
-from nplm.runs.layout import BEST, LOCK
+from nplm.runs.layout import BEST, LOCK, NGRAM
 from nplm.runs.looks import LOOKS
 from nplm.text.dataset import Dataset
 from nplm.training.torchstate import each_within, process_settings

@@ -60,9 +60,7 @@ class Automata:
         # Neither where a walk begins nor where it is cut is a matter of rows.
         options = sampling and replace(sampling, prefix="", max_length=SamplingConfig.max_length)
         key = (options, logs)
-        least = sampling.min_length if sampling else 0
-        constraint = Constraint(self.model.vocab_size, least)
-        maker = RowMaker(self.model, constraint, *key)
+        maker = RowMaker(self.model, self._constraint(sampling), *key)
         known = self._by_options.pop(key, None)
         automaton = make_automaton(maker, self._bytes) if known is None else known
         if isinstance(automaton, Passing):
@@ -72,6 +70,12 @@ class Automata:
             automaton = Lazy(maker, automaton.capacity)
         self._by_options[key] = automaton  # the last one is the one used last
         return automaton
+
+    def _constraint(self, sampling: SamplingConfig | None) -> Constraint:
+        if sampling is None:  # nothing is drawn
+            return Constraint(self.model.vocab_size)
+        unknown = None if sampling.allow_unknown else self.card.vocab.unknown_id
+        return Constraint(self.model.vocab_size, sampling.min_length, unknown)
 
     def _make_room(self) -> float:
         """Drop automata until those that are left hold at most half of the memory; their bytes."""

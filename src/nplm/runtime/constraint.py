@@ -18,15 +18,17 @@ States = NDArray[Any]  # (n,) unsigned integers
 
 @dataclass(frozen=True)
 class Constraint:
-    """Strings of at least so many symbols.
+    """Strings of at least so many symbols, none of them an unknown one.
 
     Attributes:
         vocab_size: V.
         min_length: symbols before the end may be drawn.
+        unknown: the id that may not be drawn; None where all may.
     """
 
     vocab_size: int
     min_length: int = 0
+    unknown: int | None = None
 
     @property
     def start(self) -> int:
@@ -47,8 +49,13 @@ class Constraint:
 
     def allowed(self, *, accepting: bool) -> NDArray[np.bool_] | None:
         """(V,) what may be drawn in a state that is accepting or is not; None where all may."""
-        return None if accepting else self._no_end
+        return self._allowed[accepting]
 
     @cached_property
-    def _no_end(self) -> NDArray[np.bool_]:
-        return np.asarray(np.arange(self.vocab_size) != BOUNDARY)
+    def _allowed(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None]:
+        """In a state that is not accepting, and in one that is."""
+        ids = np.arange(self.vocab_size)
+        if self.unknown is None:
+            return np.asarray(ids != BOUNDARY), None
+        known = np.asarray(ids != self.unknown)
+        return known & (ids != BOUNDARY), known

@@ -78,6 +78,7 @@ class Model:
         prefix: str = "",
         min_length: int = 1,
         max_length: int | None = None,
+        allow_unknown: bool = False,
     ) -> Iterator[Generated]:
         """Strings of a stream, one by one, as `nplm generate --format jsonl` prints them.
 
@@ -95,6 +96,8 @@ class Model:
             prefix: every string starts with it.
             min_length: shortest string, prefix included.
             max_length: longest string; None for twice the longest training string.
+            allow_unknown: the unknown symbol may be drawn, where the model has one; it is written
+                as U+FFFD.
 
         Raises:
             ConstraintError: no string, or not as many as asked for, can meet the options.
@@ -116,6 +119,7 @@ class Model:
             prefix=prefix,
             min_length=min_length,
             max_length=max_length,
+            allow_unknown=allow_unknown,
         )
         return (string for batch in batches for string in batch.strings())
 
@@ -136,10 +140,13 @@ class Model:
         prefix: str = "",
         min_length: int = 1,
         max_length: int | None = None,
+        allow_unknown: bool = False,
     ) -> Iterator[GeneratedBatch]:
         """As `sample`, in arrays of many strings: no Python work per string."""
         longest = walks.default_max_length(self.card) if max_length is None else max_length
-        sampling = SamplingConfig(temperature, top_k, top_p, prefix, min_length, longest)
+        sampling = SamplingConfig(
+            temperature, top_k, top_p, prefix, min_length, longest, allow_unknown
+        )
         stream = StreamConfig(
             count, seed, start, indices=indices, novel=novel, unique=unique, cut=cut
         )
@@ -148,8 +155,9 @@ class Model:
     def score(self, strings: Iterable[str]) -> Iterator[Scored]:
         """How probable each string is: one score for each, in order.
 
-        A symbol that the model never saw, a line end or a lone surrogate among them, has
-        probability 0: its string has infinite nats.
+        A symbol that the model does not know, a line end or a lone surrogate among them, has
+        probability 0, and its string infinite nats; or, where the model has an unknown symbol, the
+        probability of that one.
 
         Raises:
             TypeError: `strings` is one string, or holds something else than strings.

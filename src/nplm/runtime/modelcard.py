@@ -1,6 +1,8 @@
 """What a model says about itself: written into the ONNX file by export, read back here.
 
-All values are strings under keys that start with `nplm.`; structured ones are JSON.
+All values are strings under keys that start with `nplm.`; structured ones are JSON. A model with an
+unknown symbol is of format 2, which older versions refuse instead of misreading; others stay of
+format 1. Format 2 carries a hash of the whole file, and says what format 1 leaves to be known.
 """
 
 import json
@@ -11,11 +13,13 @@ from typing import Any
 
 from nplm.errors import DataError
 from nplm.runtime.novelty import NoveltyFilter
+from nplm.runtime.signature import UNSIGNED
 from nplm.text.tokenizer import LEVEL, Tokenizer
 from nplm.text.vocab import BOUNDARY, Vocab, normalize
 
-FORMAT = 1
-NOVELTY = "nplm.novelty"
+FORMAT, FORMAT_2 = 1, 2
+NOVELTY, SHA256 = "nplm.novelty", "nplm.sha256"
+DOCUMENT = "line"  # what a string was in the text
 
 
 @dataclass(frozen=True)
@@ -58,10 +62,20 @@ class ModelCard:
         """
         return self.vocab.encode(normalize(text, self.normalize))
 
+    @property
+    def format(self) -> int:
+        """The oldest format that can say all this."""
+        return FORMAT_2 if self.vocab.unknown else FORMAT
+
+    @property
+    def signed(self) -> bool:
+        """Whether the file carries a hash of itself."""
+        return self.format == FORMAT_2
+
     def facts(self) -> dict[str, Any]:
         """All values by name, as the sidecar file holds them."""
         return {
-            "format": FORMAT,
+            "format": self.format,
             "level": LEVEL,
             "boundary_id": BOUNDARY,
             "vocab": list(self.vocab.symbols),
@@ -69,6 +83,7 @@ class ModelCard:
             "normalize": self.normalize,
             "longest": self.longest,
             "dataset_sha256": self.dataset_sha256,
+            **({"document": DOCUMENT, "unknown_id": self.vocab.unknown_id} if self.signed else {}),
             **self.extra,
         }
 
@@ -78,6 +93,8 @@ class ModelCard:
             f"nplm.{key}": json.dumps(value, ensure_ascii=False, sort_keys=True)
             for key, value in self.facts().items()
         }
+        if self.signed:
+            metadata[SHA256] = json.dumps(UNSIGNED)
         return metadata | ({NOVELTY: self.novelty.to_text()} if self.novelty else {})
 
     @classmethod
@@ -98,14 +115,9 @@ class ModelCard:
                 for key, text in metadata.items()
                 if key.startswith("nplm.") and key != NOVELTY
             }
-            if values.pop("format") != FORMAT:
-                raise DataError(
-                    f"{where} has format {metadata['nplm.format']}, this nplm reads {FORMAT}",
-                    "export it again with this version, or update nplm",
-                )
-            values.pop("level"), values.pop("boundary_id")
+            _check_kind(values, where)
             return cls(
-                Vocab(tuple(values.pop("vocab"))),
+                _vocab(values),
                 int(values.pop("block_size")),
                 str(values.pop("normalize")),
                 int(values.pop("longest")),
@@ -115,3 +127,28 @@ class ModelCard:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{where}: broken metadata: {error}", "export it again") from error
+
+
+def _check_kind(values: dict[str, Any], where: str) -> None:
+    """Take out of the values what has to be known to read the others; refuse what is not."""
+    known = {FORMAT: {"level": LEVEL}, FORMAT_2: {"level": LEVEL, "document": DOCUMENT}}
+    asked = values.pop("format")
+    if asked not in known:
+        raise DataError(
+            f"{where} has format {asked!r}, this nplm reads {FORMAT} and {FORMAT_2}",
+            "export it again with this version, or update nplm",
+        )
+    for key, expected in {**known[asked], "boundary_id": BOUNDARY}.items():
+        found = values.pop(key)
+        if found != expected:
+            raise DataError(f"{where} has {key} {found!r}, not {expected!r}", "update nplm")
+    if asked == FORMAT_2:
+        values.pop("sha256")  # checked with the file in hand
+
+
+def _vocab(values: dict[str, Any]) -> Vocab:
+    unknown = values.pop("unknown_id", None)
+    vocab = Vocab(tuple(values.pop("vocab")), unknown is not None)
+    if vocab.unknown_id != unknown:
+        raise ValueError(f"unknown_id is {unknown!r}, the last id is {len(vocab) - 1}")
+    return vocab

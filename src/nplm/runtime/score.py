@@ -1,8 +1,9 @@
 """How probable strings are under a model: walks over its automaton, symbol by symbol.
 
 Every string gets one score, in order; the empty string too. A string's nats are the negative
-log-probability of its symbols and its end. A symbol that was not in the training data has
-probability 0, so a string with one has infinite nats; how many it has is reported beside.
+log-probability of its symbols and its end. A symbol that the model does not know has probability
+0, so a string with one has infinite nats; or, where the model has an unknown symbol, the
+probability that it gives to any such symbol. How many a string has is reported beside.
 """
 
 import math
@@ -24,9 +25,9 @@ class Scored:
     """One string's score.
 
     Attributes:
-        nats: total, infinite where a symbol is unknown.
+        nats: total, infinite where a symbol is impossible.
         symbols: symbols counted, the end among them.
-        unknown: symbols the model never saw.
+        unknown: symbols the model does not know.
         per_symbol: nats of each symbol and of the end, in order.
     """
 
@@ -57,7 +58,7 @@ class ScoredBatch:
         texts: the strings as they were given.
         per_symbol: (N,) nats of every symbol and end, one string after the other.
         offsets: (n + 1,) those of string i are offsets[i] to offsets[i + 1].
-        unknown: (n,) symbols the model never saw.
+        unknown: (n,) symbols the model does not know.
     """
 
     texts: Sequence[str]
@@ -118,17 +119,19 @@ class Scorer:
         tokenizer = self._automata.card.tokenizer
         strings = tokenizer.encode(texts)
         ids, starts, lengths = strings.ids.astype(np.int64), strings.offsets[:-1], strings.lengths
-        impossible = ids == tokenizer.unseen
-        nats = np.where(impossible, np.inf, 0.0)
-        ids[impossible] = min(1, automaton.vocab_size - 1)  # walks on somewhere
+        unseen = ids == tokenizer.unseen
+        nats = np.zeros(len(ids))
+        if tokenizer.unseen == automaton.vocab_size:  # impossible
+            nats[unseen] = np.inf
+            ids[unseen] = min(1, automaton.vocab_size - 1)  # walks on somewhere
         # Walked with the longest first, the strings still going at any place are a prefix.
         order = np.argsort(-lengths, kind="stable")
         for first in range(0, len(order), automaton.most):
             part = order[first : first + automaton.most]
             _subtract(automaton, nats, ids, starts[part], lengths[part])
         unknown = np.zeros(len(texts), np.int64)
-        if impossible.any():
-            counts = np.concatenate([[0], np.cumsum(impossible)])
+        if unseen.any():
+            counts = np.concatenate([[0], np.cumsum(unseen)])
             unknown = np.diff(counts[strings.offsets])
         return ScoredBatch(texts, nats, strings.offsets, unknown)
 

@@ -4,6 +4,7 @@ onnxruntime is imported on first use, with telemetry switched off before; sessio
 spinning, on one thread unless asked, and without the Python fallback (which prints on stdout).
 """
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,8 @@ from nplm.commandline import command_line
 from nplm.config import check_integer
 from nplm.errors import DataError, DeviceError
 from nplm.files import read_bytes
-from nplm.runtime.modelcard import ModelCard
+from nplm.runtime.modelcard import SHA256, ModelCard
+from nplm.runtime.signature import check
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -93,6 +95,8 @@ def open_bytes(content: bytes, where: str, device: str = "cpu", threads: int = 1
             "onnxruntime could not start CUDA", "check the driver, or use --device cpu"
         )
     card = ModelCard.from_metadata(metadata, where)
+    if card.signed:
+        check(content, json.loads(metadata[SHA256]), where)
     _check_interface(session, card, where)
     return OnnxModel(session, card, chosen)
 

@@ -13,7 +13,7 @@ from nplm.runtime.automata import Automata
 from nplm.runtime.automaton import Automaton
 from nplm.runtime.generate import check_lengths, default_max_length
 from nplm.runtime.modelcard import ModelCard
-from nplm.text.vocab import BOUNDARY
+from nplm.text.vocab import BOUNDARY, Vocab
 
 MAX_EXPANSIONS = 200_000
 FIRST_CHILDREN = 8
@@ -65,18 +65,28 @@ def suggest(
     ids = card.encode(prefix)
     check_lengths(SamplingConfig(min_length=0, max_length=longest), len(ids))
     with automata.turn:
-        automaton = automata.of(logs=True)
-        row = _row(automaton, tuple(ids))
+        rows = _Rows(automata.of(logs=True), card.vocab)
+        row = rows.after(tuple(ids))
         symbols = [
             NextSymbol(None if k == BOUNDARY else card.vocab.symbols[k - 1], math.exp(row[k]))
             for k in _highest(row, count).tolist()
         ]
-        return Suggestions(symbols, _completions(automaton, card, tuple(ids), count, longest))
+        return Suggestions(symbols, _completions(rows, card, tuple(ids), count, longest))
 
 
-def _row(automaton: Automaton, ids: tuple[int, ...]) -> NDArray[np.float64]:
-    """(V,) log-probabilities of what follows."""
-    return np.asarray(automaton.log_rows(automaton.after(ids))[0])
+class _Rows:
+    """What may follow a prefix: the boundary and all symbols but the unknown one.
+
+    Attributes:
+        width: how many these are; their ids are 0 to width - 1.
+    """
+
+    def __init__(self, automaton: Automaton, vocab: Vocab) -> None:
+        self._automaton, self.width = automaton, 1 + len(vocab.symbols)
+
+    def after(self, ids: tuple[int, ...]) -> NDArray[np.float64]:
+        """(width,) log-probabilities of what follows."""
+        return np.asarray(self._automaton.log_rows(self._automaton.after(ids))[0, : self.width])
 
 
 def _highest(row: NDArray[np.float64], count: int) -> NDArray[np.int64]:
@@ -91,19 +101,19 @@ def _highest(row: NDArray[np.float64], count: int) -> NDArray[np.int64]:
 class _Children:
     """What may follow a prefix, most probable first; few are kept until more are asked for."""
 
-    def __init__(self, automaton: Automaton, ids: tuple[int, ...], nats: float) -> None:
-        self._automaton, self._ids, self._nats = automaton, ids, nats
+    def __init__(self, rows: _Rows, ids: tuple[int, ...], nats: float) -> None:
+        self._rows, self._ids, self._nats = rows, ids, nats
         self._given = 0
         self._read(FIRST_CHILDREN)
 
     def _read(self, count: int) -> None:
-        row = _row(self._automaton, self._ids)
+        row = self._rows.after(self._ids)
         symbols = _highest(row, count)
         self._symbols, self._costs = symbols.tolist(), (-row[symbols]).tolist()
 
     def next(self) -> "_Entry | None":
         """The next child as an entry of the queue; None when there are no more."""
-        if self._given == self._automaton.vocab_size:
+        if self._given == self._rows.width:
             return None
         if self._given == len(self._symbols):
             self._read(4 * self._given)
@@ -117,7 +127,7 @@ _Entry = tuple[float, tuple[int, ...], bool, _Children | None]
 
 
 def _completions(
-    automaton: Automaton, card: ModelCard, prefix: tuple[int, ...], count: int, longest: int
+    rows: _Rows, card: ModelCard, prefix: tuple[int, ...], count: int, longest: int
 ) -> list[Completion]:
     """Best-first over (nats so far, symbols so far, whether ended).
 
@@ -134,9 +144,9 @@ def _completions(
         if ended:
             found.append(Completion(card.vocab.decode(ids), math.exp(-nats)))
         elif len(ids) < longest:
-            entries.append(_Children(automaton, ids, nats).next())
+            entries.append(_Children(rows, ids, nats).next())
         else:  # nothing but the end may follow
-            entries.append((nats - _row(automaton, ids)[BOUNDARY], ids, True, None))
+            entries.append((nats - rows.after(ids)[BOUNDARY], ids, True, None))
         for entry in entries:
             if entry is not None:
                 heapq.heappush(queue, entry)

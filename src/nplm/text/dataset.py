@@ -21,7 +21,7 @@ from nplm.text.strings import Ids, Strings
 from nplm.text.tokenizer import LEVEL, Tokenizer, vocab_of
 from nplm.text.vocab import Vocab, normalize, show_symbols
 
-FORMAT = 1
+FORMAT, FORMAT_WITH_UNKNOWN = 1, 2
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,11 @@ class Dataset:
         """Symbols to predict: all symbols and one end a string."""
         return len(self.splits[split].ids)
 
+    def unknown(self, split: str) -> int:
+        """How many of the symbols are the unknown one."""
+        unknown = self.vocab.unknown_id
+        return 0 if unknown is None else int(np.count_nonzero(self.splits[split].ids == unknown))
+
     @cached_property
     def tokenizer(self) -> Tokenizer:
         return Tokenizer(self.vocab, self.normalize)
@@ -65,9 +70,20 @@ class Dataset:
 
 
 def build(source: Source, config: DatasetConfig) -> Dataset:
-    """Split, number and count the strings of a source. The vocabulary is that of all splits."""
+    """Split, number and count the strings of a source.
+
+    The vocabulary is that of all splits, or what train shows `config.min_count` times.
+
+    Raises:
+        DataError: a share above 0 came out empty, or no symbol is that frequent.
+    """
     texts = split_strings(source.strings, config)
-    vocab = vocab_of(source.strings)
+    vocab = vocab_of(texts["train"] if config.min_count else source.strings, config.min_count)
+    if not vocab.symbols:
+        raise DataError(
+            f"no symbol stands {config.min_count:,} times in the train split of {source.name}",
+            "give a smaller --min-count",
+        )
     tokenizer = Tokenizer(vocab)  # the source is normalised
     splits = {name: tokenizer.encode(strings) for name, strings in texts.items()}
     facts = {
@@ -81,6 +97,8 @@ def build(source: Source, config: DatasetConfig) -> Dataset:
         "distinct": config.distinct,
         "seed": config.seed,
     }
+    if config.min_count:
+        facts["min_count"] = config.min_count
     if source.path:
         facts["path"] = source.path
     digest = _digest(vocab, config.normalize, splits)
@@ -97,7 +115,8 @@ def reencode(dataset: Dataset, vocab: Vocab, form: str) -> Dataset:
         return dataset
     tokenizer = Tokenizer(vocab, form)
     splits = {name: tokenizer.encode(dataset.texts(name)) for name in SPLITS}
-    if any((strings.ids == tokenizer.unseen).any() for strings in splits.values()):
+    lacks = any((strings.ids == tokenizer.unseen).any() for strings in splits.values())
+    if lacks and not vocab.unknown:
         texts = (normalize(text, form) for name in SPLITS for text in dataset.texts(name))
         unknown = sorted({symbol for text in texts for symbol in text} - {*vocab.symbols})
         raise DataError(
@@ -121,16 +140,16 @@ def save(dataset: Dataset, folder: Path) -> None:
     with atomic_folder(folder) as scratch:
         for name, strings in dataset.splits.items():
             np.save(scratch / f"{name}.npy", strings.ids)
+        facts = {
+            "format": _format(dataset.vocab),
+            "level": LEVEL,
+            "normalize": dataset.normalize,
+            "symbols": list(dataset.vocab.symbols),
+            "source": dataset.source,
+            "sha256": dataset.sha256,
+        }
         write_json(
-            scratch / "dataset.json",
-            {
-                "format": FORMAT,
-                "level": LEVEL,
-                "normalize": dataset.normalize,
-                "symbols": list(dataset.vocab.symbols),
-                "source": dataset.source,
-                "sha256": dataset.sha256,
-            },
+            scratch / "dataset.json", facts | ({"unknown": True} if dataset.vocab.unknown else {})
         )
 
 
@@ -144,13 +163,15 @@ def load(folder: Path) -> Dataset:
     if not described.exists():
         raise DataError(f"there is no data set in {folder}", "make one: nplm dataset build FILE")
     facts = read_json(described)
-    if facts.get("format") != FORMAT:
+    if facts.get("format") not in (FORMAT, FORMAT_WITH_UNKNOWN):
         raise DataError(
-            f"{described}: format {facts.get('format')!r}, this nplm reads {FORMAT}",
+            f"{described}: format {facts.get('format')!r}, this nplm reads {FORMAT} and "
+            f"{FORMAT_WITH_UNKNOWN}",
             "build it again",
         )
     try:
-        vocab, form = Vocab(tuple(facts["symbols"])), str(facts["normalize"])
+        unknown = facts["format"] == FORMAT_WITH_UNKNOWN and bool(facts["unknown"])
+        vocab, form = Vocab(tuple(facts["symbols"]), unknown), str(facts["normalize"])
         source, digest = dict(facts["source"]), str(facts["sha256"])
     except (DataError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{described} is damaged: {error}", "build it again") from error
@@ -172,9 +193,14 @@ def _load_ids(path: Path) -> Ids:
     return np.asarray(ids)
 
 
+def _format(vocab: Vocab) -> int:
+    """The oldest format that can hold such a data set: older versions read what they can."""
+    return FORMAT_WITH_UNKNOWN if vocab.unknown else FORMAT
+
+
 def _digest(vocab: Vocab, form: str, splits: dict[str, Strings]) -> str:
     parts: Iterable[bytes | memoryview] = (
-        f"{FORMAT} {LEVEL} {form} {''.join(vocab.symbols)}".encode(),
+        f"{_format(vocab)} {LEVEL} {form} {''.join(vocab.symbols)}".encode(),
         *(np.ascontiguousarray(splits[name].ids).view(np.uint8).data for name in SPLITS),
     )
     return sha256(*parts)

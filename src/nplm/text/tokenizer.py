@@ -22,31 +22,37 @@ def code_points(text: str) -> NDArray[np.uint32]:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
-def vocab_of(texts: Iterable[str]) -> Vocab:
-    """The vocabulary of all symbols in `texts`, ordered by code point."""
-    seen = np.zeros(CODE_POINTS, np.bool_)
-    seen[code_points("".join(texts))] = True
-    return Vocab(tuple(chr(k) for k in np.flatnonzero(seen)))
+def vocab_of(texts: Iterable[str], min_count: int = 0) -> Vocab:
+    """The vocabulary of the symbols in `texts`, ordered by code point.
+
+    Args:
+        min_count: those seen less often are one unknown symbol, as is whatever `texts` lack; at 0
+            there is no unknown symbol.
+    """
+    counts = np.bincount(code_points("".join(texts)), minlength=CODE_POINTS)
+    frequent = np.flatnonzero(counts >= max(1, min_count))
+    return Vocab(tuple(map(chr, frequent.tolist())), unknown=min_count > 0)
 
 
 class Tokenizer:
     """A vocabulary as two look-up tables, and the normalisation of the texts it reads.
 
     Attributes:
-        unseen: the id of a symbol outside the vocabulary: V, for which no model has a row.
+        unseen: the id of a symbol that the vocabulary does not list: that of its unknown symbol,
+            or else V, for which no model has a row.
     """
 
     def __init__(self, vocab: Vocab, form: str = "none") -> None:
         points = code_points("".join(vocab.symbols))
         self.form = form
-        self.unseen = len(vocab)
-        self.dtype = np.min_scalar_type(self.unseen)
+        self.unseen = len(vocab) if vocab.unknown_id is None else vocab.unknown_id
+        self.dtype = np.min_scalar_type(len(vocab))
         # One entry past the highest known code point stands for all higher ones.
         self._last = max(int(points.max(initial=0)), LINE_END) + 1
         self._ids = np.full(self._last + 1, self.unseen, self.dtype)
-        self._ids[points] = np.arange(1, len(vocab), dtype=self.dtype)
-        self._points = np.concatenate([np.array([LINE_END], np.uint32), points])
-        ascii_only = self._last <= 128
+        self._ids[points] = np.arange(1, 1 + len(points), dtype=self.dtype)
+        self._points = code_points("\n" + "".join(vocab.spellings))
+        ascii_only = bool(self._points.max() < 128)
         self._ascii = bytes(self._points.tolist()).ljust(256, b"?") if ascii_only else None
 
     def encode(self, texts: Sequence[str]) -> Strings:

@@ -1,7 +1,8 @@
 """Symbols and their ids. Id 0 is the boundary; it pads the start and ends the string.
 
-The boundary is shown as "." in tables but is never a character, so a "." in the data has an id of
-its own. One code point is one symbol. Normalisation belongs to whoever reads text, not to here.
+A vocabulary may hold an unknown symbol, which stands for every one that it does not list. The
+boundary is shown as "." in tables but is never a character, so a "." in the data has an id of its
+own. One code point is one symbol. Normalisation belongs to whoever reads text, not to here.
 """
 
 import unicodedata
@@ -12,17 +13,22 @@ from nplm.errors import DataError
 
 BOUNDARY = 0
 BOUNDARY_SHOWN = "."
+UNKNOWN_SHOWN = "\ufffd"  # Unicode's character for one that is unknown
 
 
 @dataclass(frozen=True)
 class Vocab:
     """An ordered set of symbols; symbol k of `symbols` has id k + 1.
 
+    Attributes:
+        unknown: whether the last id, V - 1, stands for all other symbols.
+
     Raises:
         DataError: a symbol is not one code point, is a line end or a surrogate, or stands twice.
     """
 
     symbols: tuple[str, ...]
+    unknown: bool = False
     _ids: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -35,8 +41,18 @@ class Vocab:
         object.__setattr__(self, "_ids", ids)
 
     def __len__(self) -> int:
-        """V: the number of ids, the boundary included."""
-        return len(self.symbols) + 1
+        """V: the number of ids, the boundary and the unknown symbol included."""
+        return 1 + len(self.symbols) + self.unknown
+
+    @property
+    def unknown_id(self) -> int | None:
+        """The id of the unknown symbol; None where there is none."""
+        return len(self) - 1 if self.unknown else None
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """How each id but the boundary is written."""
+        return (*self.symbols, UNKNOWN_SHOWN) if self.unknown else self.symbols
 
     @classmethod
     def of(cls, text: Iterable[str]) -> "Vocab":
@@ -47,7 +63,7 @@ class Vocab:
         """The ids of the symbols of `text`, without a boundary.
 
         Raises:
-            DataError: a symbol was not in the training data; the message names it and what exists.
+            DataError: a symbol is not listed; the message names it and what exists.
         """
         try:
             return [self._ids[symbol] for symbol in text]
@@ -63,11 +79,11 @@ class Vocab:
         text = list(ids)
         if BOUNDARY in text:
             raise ValueError("the boundary is not a character")
-        return "".join(self.symbols[k - 1] for k in text)
+        return "".join(self.spellings[k - 1] for k in text)
 
     def shown(self, k: int) -> str:
         """A printable stand-in for id `k`."""
-        return BOUNDARY_SHOWN if k == BOUNDARY else show_symbols([self.symbols[k - 1]])
+        return BOUNDARY_SHOWN if k == BOUNDARY else show_symbols([self.spellings[k - 1]])
 
 
 def show_symbols(symbols: Sequence[str], limit: int = 40) -> str:
