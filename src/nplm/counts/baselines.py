@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nplm.counts.contexts import ContextTable, count_contexts
+from nplm.counts.evaluate import cross_entropy
 from nplm.counts.ngram import MAX_ORDER, NGram, best_order, fit
 from nplm.counts.tables import table_of, tables_of
 from nplm.text.dataset import Dataset
@@ -40,26 +41,31 @@ class Baselines:
         """
         train = table_of(self.dataset, "train", 1)
         wide = table_of(self.dataset, split, self.ngram.order - 1)
-        table = wide.shorten(1)
+        one, none = wide.shorten(1), wide.shorten(0)
+        unigram = cross_entropy(none, _add_one(train.shorten(0), none))
+        bigram = cross_entropy(one, _add_one(train, one))
+        ngram = cross_entropy(wide, self.ngram.log_probabilities(wide))
         return {
             "uniform": math.log(len(self.dataset.vocab)),
-            "unigram": _add_one(train.shorten(0), table.shorten(0)),
-            "bigram": _add_one(train, table),
+            "unigram": unigram.per_symbol,
+            "bigram": bigram.per_symbol,
             "bigram_whole_list": self.whole_list,
-            "ngram": self.ngram.nats(wide).per_symbol,
+            "ngram": ngram.per_symbol,
         }
 
 
-def _add_one(train: ContextTable, split: ContextTable) -> float:
-    """Of a table of one symbol of context or none; only the pairs that occur are looked up."""
+def _add_one(train: ContextTable, split: ContextTable) -> NDArray[np.float64]:
+    """(E,) log p of the pairs of `split` from the counts of `train`, each with one added.
+
+    Both tables have one symbol of context or none; only the pairs that occur are looked up.
+    """
     vocab_size = train.vocab_size
     totals = np.bincount(_rows_of(train), train.counts, vocab_size)
     keys = _rows_of(train) * vocab_size + train.targets  # ascending, as the table is
     wanted = _rows_of(split) * vocab_size + split.targets
     places = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
     counts = np.where(keys[places] == wanted, train.counts[places], 0)
-    log_p = np.log(counts + 1) - np.log(totals[_rows_of(split)] + vocab_size)
-    return float(-(split.counts * log_p).sum() / split.symbols)
+    return np.asarray(np.log(counts + 1) - np.log(totals[_rows_of(split)] + vocab_size))
 
 
 def _rows_of(table: ContextTable) -> NDArray[np.int64]:

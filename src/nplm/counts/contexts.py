@@ -111,6 +111,24 @@ class ContextTable:
         return _pack(columns, self.block_size, self.vocab_size, len(self))
 
 
+def pairs_of(
+    offsets: NDArray[np.int64], rows: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The pairs of some of the compressed rows, in the order asked for.
+
+    Args:
+        offsets: (C + 1,) the pairs of row c are offsets[c] to offsets[c + 1].
+        rows: (R,) of these rows; one may stand there several times.
+
+    Returns:
+        (P,) places of the pairs, and (P,) which of the R rows each belongs to.
+    """
+    lengths = offsets[rows + 1] - offsets[rows]
+    skipped = np.cumsum(lengths) - lengths
+    places = np.repeat(offsets[rows] - skipped, lengths) + np.arange(lengths.sum())
+    return places, np.repeat(np.arange(len(rows)), lengths)
+
+
 def count_contexts(
     strings: Strings, block_size: int, vocab_size: int, chunk: int = CHUNK
 ) -> ContextTable:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.counts.contexts import ContextTable
+from nplm.counts.contexts import ContextTable, pairs_of
 from nplm.stepmodel import StepModel, iter_logits, log_softmax
 
 
@@ -33,12 +33,17 @@ class Nats:
         return math.exp(min(self.per_symbol, 700.0))
 
 
+def cross_entropy(table: ContextTable, log_p: NDArray[np.float64]) -> Nats:
+    """What the log-probabilities (E,) that a model gives the pairs of `table` come to."""
+    return Nats(float(table.counts @ -log_p), table.symbols)
+
+
 def evaluate(model: StepModel, table: ContextTable) -> Nats:
     """The cross-entropy of `model` on `table`, accumulated in float64.
 
     Equation: sum over contexts c and symbols s of N(c, s) * -log softmax(model(c))[s].
     """
-    return Nats(float(table.counts @ -pair_log_probabilities(model, table)), table.symbols)
+    return cross_entropy(table, pair_log_probabilities(model, table))
 
 
 def pair_log_probabilities(model: StepModel, table: ContextTable) -> NDArray[np.float64]:
@@ -46,8 +51,6 @@ def pair_log_probabilities(model: StepModel, table: ContextTable) -> NDArray[np.
     found = np.empty(len(table.counts))
     contexts = table.contexts[:, table.block_size - model.block_size :]
     for start, logits in iter_logits(model, contexts):
-        offsets = table.offsets[start : start + len(logits) + 1]
-        pairs = slice(offsets[0], offsets[-1])
-        rows = np.repeat(np.arange(len(logits)), np.diff(offsets))
+        pairs, rows = pairs_of(table.offsets, np.arange(start, start + len(logits)))
         found[pairs] = log_softmax(logits)[rows, table.targets[pairs]]
     return found

@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.counts.contexts import ContextTable
-from nplm.counts.evaluate import Nats
+from nplm.counts.contexts import ContextTable, pairs_of
+from nplm.counts.evaluate import cross_entropy
 from nplm.text.vocab import BOUNDARY
 
 MAX_ORDER = 8  # of those that `best_order` tries
@@ -94,8 +94,8 @@ class NGram:
                     whole[chosen] = rows
             below = whole
 
-    def nats(self, table: ContextTable) -> Nats:
-        """Exact cross-entropy on a table whose block size is at least order - 1."""
+    def log_probabilities(self, table: ContextTable) -> NDArray[np.float64]:
+        """(E,) log p(s|c) of each pair of a table whose block size is at least order - 1."""
         rows, targets = table.pair_rows, table.targets.astype(np.int64)
         p = np.full(len(rows), 1 / self.vocab_size)
         for level, contexts in self._path(table.contexts):
@@ -103,7 +103,7 @@ class NGram:
             place = _find(level.pairs, np.where(found < 0, -1, found * self.vocab_size + targets))
             gains = np.where(place < 0, 0.0, level.gains[place])
             p = np.where(found < 0, p, level.left[found] * p + gains)
-        return Nats(float(table.counts @ -np.log(p)), table.symbols)
+        return np.asarray(np.log(p))
 
     def _path(self, contexts: NDArray[np.integer]) -> Iterator[tuple[Level, NDArray[np.int64]]]:
         """Each level with the (B,) contexts on it that end the given ones, -1 where not seen."""
@@ -143,7 +143,7 @@ def best_order(train: ContextTable, val: ContextTable | None) -> int:
         return min(USUAL_ORDER, largest)
     best, order = np.inf, min(2, largest)
     for candidate in range(order, largest + 1):
-        nats = fit(train, candidate).nats(val).per_symbol
+        nats = cross_entropy(val, fit(train, candidate).log_probabilities(val)).per_symbol
         if nats >= best:
             break
         best, order = nats, candidate
@@ -209,12 +209,8 @@ def _interpolate(
 ) -> NDArray[np.float64]:
     """Rows of the level below (B, V) -> rows of the contexts `chosen` (B,) of this one."""
     p = level.left[chosen, None] * below
-    sizes = level.offsets[chosen + 1] - level.offsets[chosen]
-    skipped = np.cumsum(sizes) - sizes
-    pairs = np.repeat(level.offsets[chosen] - skipped, sizes) + np.arange(sizes.sum())
-    p[np.repeat(np.arange(len(chosen)), sizes), level.pairs[pairs] % p.shape[1]] += level.gains[
-        pairs
-    ]
+    pairs, rows = pairs_of(level.offsets, chosen)
+    p[rows, level.pairs[pairs] % p.shape[1]] += level.gains[pairs]
     return p
 
 

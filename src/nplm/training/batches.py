@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nplm.config import TrainConfig
-from nplm.counts.contexts import ContextTable
+from nplm.counts.contexts import ContextTable, pairs_of
 from nplm.counts.ngram import CHUNK, NGram
 from nplm.training.network import NeuralLM
 
@@ -176,10 +176,7 @@ class Targets:
 
 def distributions(table: ContextTable, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """The empirical distributions (R, V) of the next symbol of contexts `rows` (R,)."""
-    lengths = table.offsets[rows + 1] - table.offsets[rows]
-    skipped = np.cumsum(lengths) - lengths
-    pairs = np.repeat(table.offsets[rows] - skipped, lengths) + np.arange(lengths.sum())
-    row = np.repeat(np.arange(len(rows)), lengths)
+    pairs, row = pairs_of(table.offsets, rows)
     p = np.zeros((len(rows), table.vocab_size), np.float32)
     p[row, table.targets[pairs]] = table.counts[pairs] / table.totals[rows][row]
     return p
