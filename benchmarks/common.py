@@ -10,7 +10,8 @@ from nplm.presets import override, preset
 from nplm.runs.run import settle_order
 from nplm.text import dataset, sources
 from nplm.text.dataset import Dataset
-from nplm.training.trainer import Evaluated, Trainer
+from nplm.training.events import Evaluated
+from nplm.training.recipe import Recipe
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("NPLM_SHARED_DATA", ROOT.parent / "shared" / "data"))
@@ -32,8 +33,8 @@ def names(config: DatasetConfig = LESSON) -> Dataset:
 def ours(data: Dataset, name: str, seed: int) -> list[Evaluated]:
     """The evaluations of a preset's run."""
     config = settle_order(override(preset(name), {"seed": seed}, ""), data)
-    trainer = Trainer(config, *tables_of(data, config.block_size))
-    return [event for event in trainer.run() if isinstance(event, Evaluated)]
+    recipe = Recipe(config, *tables_of(data, config.block_size))
+    return [event for event in recipe.run() if isinstance(event, Evaluated)]
 
 
 def best(events: list[Evaluated]) -> float:

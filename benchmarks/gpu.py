@@ -26,10 +26,10 @@ from nplm.runtime.modelcard import ModelCard
 from nplm.stepmodel import MAX_ROWS, StepModel
 from nplm.text import dataset, sources
 from nplm.text.dataset import Dataset
-from nplm.training.captured import DeviceStep, draws_on_device
+from nplm.training.captured import DeviceStep, draws_on_device, make_device_sampler
 from nplm.training.network import NeuralLM
 from nplm.training.optimizer import learning_rate, make_optimizer
-from nplm.training.trainer import Trainer
+from nplm.training.recipe import Recipe
 
 ROOT = Path(__file__).parents[1]
 WARM_UP = 64  # steps; on a GPU the graph is captured in the first of them
@@ -51,14 +51,14 @@ def plan(name: str) -> RunConfig:
 
 def trained(config: RunConfig, data: Dataset, device: str, steps: int) -> float:
     """Steps per second of the trainer: on a GPU it replays a captured step."""
-    trainer = Trainer(config, table_of(data, "train", config.block_size), None, device)
+    recipe = Recipe(config, table_of(data, "train", config.block_size), None, device)
     until = WARM_UP
-    for _ in trainer.run(lambda: trainer.step >= until):
+    for _ in recipe.run(lambda: recipe.step >= until):
         pass
-    seconds, step, until = trainer.train_seconds, trainer.step, until + steps
-    for _ in trainer.run(lambda: trainer.step >= until):
+    seconds, step, until = recipe.train_seconds, recipe.step, until + steps
+    for _ in recipe.run(lambda: recipe.step >= until):
         pass
-    return (trainer.step - step) / (trainer.train_seconds - seconds)
+    return (recipe.step - step) / (recipe.train_seconds - seconds)
 
 
 def eager(config: RunConfig, data: Dataset, device: str, steps: int) -> float:
@@ -70,8 +70,9 @@ def eager(config: RunConfig, data: Dataset, device: str, steps: int) -> float:
     for group in optimizer.param_groups:
         group["lr"] = torch.as_tensor(group["lr"], device=device)
     # Smoothed targets are made once and cost a step nothing: without them it is as fast.
-    plain = override(config, {"smoothing": 0.0}, "").train
-    step = DeviceStep(plain, table_of(data, "train", config.model.block_size), networks, optimizer)
+    table = table_of(data, "train", config.model.block_size)
+    sampler = make_device_sampler(config.train, table, None, torch.device(device))
+    step = DeviceStep(networks, sampler, optimizer)
     started = 0.0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a capturable optimiser outside a graph

@@ -178,6 +178,11 @@ def test_help_loads_no_arrays(tmp_path: Path) -> None:
     assert not modules_after(code, tmp_path) & (HEAVY | {"numpy", "onnxruntime"})
 
 
+def test_a_log_of_evaluations_is_read_without_torch(tmp_path: Path) -> None:
+    code = "from nplm.training.events import Evaluated; Evaluated(1, 0.0, 2.0, None, 0.1)"
+    assert not modules_after(code, tmp_path) & (HEAVY | {"numpy"})
+
+
 def test_generate_runs_with_a_torch_that_cannot_be_imported(
     tiny_model: Path, tmp_path: Path
 ) -> None:

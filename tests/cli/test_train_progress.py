@@ -24,7 +24,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 def test_there_is_no_loss_before_there_is_one(terminal: io.StringIO, first: int) -> None:
     from nplm.cli.train import SHOW_EVERY, _show
     from nplm.runs.run import RunEvent, Started
-    from nplm.training.trainer import Stepped
+    from nplm.training.events import Stepped
 
     def events() -> Iterator[RunEvent]:
         yield Started(first, 100, 10, 1.0, "cpu", 0, 0)

@@ -19,7 +19,7 @@ from nplm.report.figures import (
 )
 from nplm.runs.trials import Outcome
 from nplm.text.vocab import Vocab
-from nplm.training.trainer import Evaluated
+from nplm.training.events import Evaluated
 
 EVALUATIONS = [Evaluated(k, 0.1 * k, 3 - 0.01 * k, 3.1 - 0.01 * k, 0.1) for k in (20, 40, 60)]
 LOSSES = np.linspace(3.3, 2.5, 60, dtype=np.float32)

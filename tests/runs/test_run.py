@@ -20,7 +20,7 @@ from nplm.runs.facts import CONFIG, VOCAB, read_facts
 from nplm.runs.opened import load_run
 from nplm.text import dataset, sources
 from nplm.text.dataset import Dataset
-from nplm.training.trainer import Stepped
+from nplm.training.events import Stepped
 
 
 def train(folder: Path, config: RunConfig, small: Dataset, **options: object) -> list[object]:

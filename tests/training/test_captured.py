@@ -7,14 +7,17 @@ import pytest
 import torch
 
 from nplm.config import ModelConfig, RunConfig
+from nplm.counts.contexts import ContextTable
 from nplm.counts.tables import table_of
 from nplm.presets import override, preset
 from nplm.text.dataset import Dataset
-from nplm.training.batches import ContextSampler, Targets, first_shift, shift_of
-from nplm.training.captured import CapturedStep, DeviceSampler, DeviceStep
+from nplm.training.batches import ContextSampler, Targets
+from nplm.training.captured import CapturedStep, DeviceSampler, DeviceStep, make_device_sampler
+from nplm.training.events import Evaluated, Stepped
 from nplm.training.network import NeuralLM
 from nplm.training.optimizer import learning_rate
-from nplm.training.trainer import Evaluated, Stepped, Trainer
+from nplm.training.recipe import Recipe
+from nplm.training.trainer import Trainer
 
 
 def needs_gpu(test: Callable[..., None]) -> Callable[..., None]:
@@ -28,15 +31,29 @@ def test_unmerged_rows_have_the_loss_and_gradient_of_merged_ones(small: Dataset,
     torch.manual_seed(0)
     table = table_of(small, "train", 3)
     network = NeuralLM(ModelConfig(3, 6, 32, dropout=0.0), len(small.vocab))
-    merged = ContextSampler(table, 200, 5, Targets(table)).batch(step)
-    shift = torch.tensor(shift_of(first_shift(5), step), dtype=torch.float64)
-    unmerged = DeviceSampler(table, 200, torch.device("cpu"), Targets(table)).batch(shift)
+    targets = Targets(table)
+    merged = ContextSampler(table, 200, 5, targets).batch(step)
+    sampler = DeviceSampler(table, 200, 5, targets, torch.device("cpu"))
+    sampler.aim(step)
+    unmerged = sampler.batch()
     assert len(merged.contexts) < len(unmerged.contexts) == 200
     losses = [b.loss(network.forward_by_tables(b.contexts)) for b in (merged, unmerged)]
     torch.testing.assert_close(*losses)
     gradients = [torch.autograd.grad(loss, list(network.parameters())) for loss in losses]
     for one, two in zip(*gradients, strict=True):
         torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)
+
+
+def trainer_of(recipe: Recipe) -> Trainer:
+    assert recipe.trainer
+    return recipe.trainer
+
+
+def device_step(trainer: Trainer, config: RunConfig, table: ContextTable) -> DeviceStep:
+    """A step on unsmoothed targets of what a trainer moves."""
+    device = trainer.networks[0].output.bias.device
+    sampler = make_device_sampler(config.train, table, None, device)
+    return DeviceStep(trainer.networks, sampler, trainer.optimizer)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
@@ -46,14 +63,14 @@ def test_a_step_of_tensors_is_the_step_of_the_cpu(
     """All of a captured step but the capture, on the CPU; two networks share a batch."""
     values = {"optimizer": optimizer, "smoothing": 0.0, "networks": 2, "eval_every": 60}
     config = override(tiny_config, values, "")
-    tables = table_of(small, "train", 3), None
-    trainer = Trainer(config, *tables)
-    expected = [x for e in trainer.run() if isinstance(e, Stepped) for x in e.losses]
+    table = table_of(small, "train", 3)
+    recipe = Recipe(config, table, None)
+    expected = [x for e in recipe.run() if isinstance(e, Stepped) for x in e.losses]
 
-    other = Trainer(config, *tables)
-    for group in other.optimizer.param_groups:
+    trainer = trainer_of(Recipe(config, table, None))
+    for group in trainer.optimizer.param_groups:
         group["lr"] = torch.tensor(group["lr"])
-    step, found = DeviceStep(config.train, tables[0], other.networks, other.optimizer), []
+    step, found = device_step(trainer, config, table), []
     for k in range(config.steps):
         step.aim(k, learning_rate(config.train, k))
         step.run()
@@ -61,10 +78,10 @@ def test_a_step_of_tensors_is_the_step_of_the_cpu(
     assert found == pytest.approx(expected, abs=1e-4)
 
 
-def trained(config: RunConfig, small: Dataset, device: str) -> tuple[Trainer, list[float]]:
-    trainer = Trainer(config, table_of(small, "train", 3), table_of(small, "val", 3), device)
-    vals = [e.val_nats_per_symbol for e in trainer.run() if isinstance(e, Evaluated)]
-    return trainer, [val for val in vals if val is not None]
+def trained(config: RunConfig, small: Dataset, device: str) -> tuple[Recipe, list[float]]:
+    recipe = Recipe(config, table_of(small, "train", 3), table_of(small, "val", 3), device)
+    vals = [e.val_nats_per_symbol for e in recipe.run() if isinstance(e, Evaluated)]
+    return recipe, [val for val in vals if val is not None]
 
 
 @needs_gpu
@@ -82,10 +99,10 @@ def test_a_restored_gpu_run_goes_on(small: Dataset, tiny_config: RunConfig) -> N
     config = override(tiny_config, {"dropout": 0.2}, "")
     whole, _ = trained(config, small, "cuda")
     tables = table_of(small, "train", 3), table_of(small, "val", 3)
-    first = Trainer(config, *tables, "cuda")
+    first = Recipe(config, *tables, "cuda")
     list(first.run(stop=lambda: first.step >= 20))
     state = first.state()
-    second = Trainer(config, *tables, "cuda")
+    second = Recipe(config, *tables, "cuda")
     second.restore(state)
     list(second.run())
     for name, tensor in whole.module.state_dict().items():
@@ -99,11 +116,9 @@ def test_a_captured_step_is_the_eager_one_on_the_gpu(
 ) -> None:
     config = override(tiny_config, {"optimizer": optimizer, "smoothing": 0.0}, "")
     table = table_of(small, "train", 3)
-    trainers = [Trainer(config, table, None, "cuda") for _ in range(2)]
+    recipes = [Recipe(config, table, None, "cuda") for _ in range(2)]
     rates = [learning_rate(config.train, k) for k in range(60)]
-    to_capture, eager = (
-        DeviceStep(config.train, table, trainer.networks, trainer.optimizer) for trainer in trainers
-    )
+    to_capture, eager = (device_step(trainer_of(recipe), config, table) for recipe in recipes)
     graph = CapturedStep(to_capture)
     captured = graph.take(range(60), rates)
     losses = []
@@ -127,7 +142,7 @@ def test_dropout_on_the_gpu_differs_from_step_to_step_and_not_from_run_to_run(
     runs = [
         [
             x
-            for e in Trainer(config, *tables, "cuda").run()
+            for e in Recipe(config, *tables, "cuda").run()
             if isinstance(e, Stepped)
             for x in e.losses
         ]
@@ -148,7 +163,7 @@ def test_the_callers_random_states_are_his_own_there_too(
     torch.cuda.manual_seed(5)
     before = states()
     config = override(tiny_config, {"dropout": 0.2}, "")
-    for _ in Trainer(config, table_of(small, "train", 3), None, "cuda:0").run():
+    for _ in Recipe(config, table_of(small, "train", 3), None, "cuda:0").run():
         assert states() == before
 
 
@@ -158,6 +173,6 @@ def test_every_preset_that_a_gpu_takes_trains_there(small: Dataset, name: str) -
     """Real sizes: the sorts behind the sums of table rows are other kernels from some rows on."""
     config = override(preset(name), {"steps": 70, "eval_every": 70, "order": 4}, "")
     size = config.block_size
-    trainer = Trainer(config, table_of(small, "train", size), table_of(small, "val", size), "cuda")
-    *_, last = [e for e in trainer.run() if isinstance(e, Evaluated)]
+    recipe = Recipe(config, table_of(small, "train", size), table_of(small, "val", size), "cuda")
+    *_, last = [e for e in recipe.run() if isinstance(e, Evaluated)]
     assert last.train_nats_per_symbol < table_of(small, "train", size).shorten(0).floor()

@@ -3,17 +3,17 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from nplm.config import RunConfig
 from nplm.counts.tables import table_of
-from nplm.errors import DeviceError
+from nplm.errors import DeviceError, UsageError
 from nplm.presets import override, preset
 from nplm.runs.opened import load_run
 from nplm.text.dataset import Dataset
 from nplm.training import batches, device
+from nplm.training.captured import make_device_sampler
 from nplm.training.device import choose, for_generating, for_training, work
 
 GIB = 1 << 30
@@ -149,18 +149,18 @@ def test_generating_takes_what_there_is_for_a_network(
     assert for_generating("auto", network) == "cpu"
 
 
-def test_captured_is_asked_only_for_what_it_draws(small: Dataset) -> None:
+def test_a_gpu_is_asked_only_for_what_it_draws(small: Dataset) -> None:
     """The same rule decides what auto takes and what a step on a GPU refuses."""
-    from nplm.errors import UsageError
-    from nplm.training.captured import CapturedStep, DeviceStep
-    from nplm.training.trainer import Trainer
-
-    config = override(preset("notebook"), {"steps": 1}, "")
-    trainer = Trainer(config, table_of(small, "train", 3), None)
+    config, table = preset("notebook"), table_of(small, "train", 3)
     with pytest.raises(UsageError, match="--device cpu"):
-        CapturedStep(
-            DeviceStep(
-                config.train, table_of(small, "train", 3), trainer.networks, trainer.optimizer
-            )
-        )
-    assert not np.any(work(config, 27))
+        make_device_sampler(config.train, table, None, torch.device("cpu"))
+    assert not work(config, 27)
+
+
+def test_a_gpu_is_not_given_a_table_that_is_too_large(
+    small: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, table = preset("classic"), table_of(small, "train", 3)
+    monkeypatch.setattr(batches, "MAX_DENSE", len(table) * table.vocab_size - 1)
+    with pytest.raises(UsageError, match=r"27 symbols are too many there; use --device cpu"):
+        make_device_sampler(config.train, table, None, torch.device("cpu"))

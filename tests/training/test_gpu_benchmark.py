@@ -87,7 +87,7 @@ def test_a_rate_is_of_the_steps_that_were_measured(
 ) -> None:
     """A clock that moves by a second each time it is read: a step reads it twice."""
     ticks = iter(range(10_000))
-    monkeypatch.setattr("nplm.training.trainer.time.perf_counter", lambda: float(next(ticks)))
+    monkeypatch.setattr("nplm.training.recipe.time.perf_counter", lambda: float(next(ticks)))
     assert short.trained(short.plan("classic"), small, "cpu", 7) == 1.0
 
 

@@ -28,8 +28,8 @@ from nplm.text.strings import Strings
 from nplm.training import mixture
 from nplm.training.mixture import Mixture, NGramTable, learn_weights, refuse_large, share_out
 from nplm.training.network import NeuralLM
+from nplm.training.recipe import Recipe
 from nplm.training.torchmodel import assemble
-from nplm.training.trainer import Trainer
 
 LISTS = st.lists(st.lists(st.integers(1, 3), max_size=6), min_size=1, max_size=12)
 HALF = 2.0**-11  # what rounding to half precision changes, relatively
@@ -309,29 +309,27 @@ def test_the_weights_are_those_learnt_on_val(exported: dict[str, Exported], smal
 
 def mixture_trained(
     config: RunConfig, small: Dataset, values: dict[str, object], *, val: bool
-) -> Trainer:
+) -> Recipe:
     config = override(config, {"ngram": True, "order": 3, "steps": 5, **values}, "")
-    trainer = Trainer(
-        config, table_of(small, "train", 3), table_of(small, "val", 3) if val else None
-    )
-    list(trainer.run())
-    return trainer
+    recipe = Recipe(config, table_of(small, "train", 3), table_of(small, "val", 3) if val else None)
+    list(recipe.run())
+    return recipe
 
 
 def test_a_weight_that_is_asked_for_is_taken(tiny_config: RunConfig, small: Dataset) -> None:
     for asked in (0, 0.25, 1):
         values = {"networks": 2, "ngram_weight": asked}
-        trainer = mixture_trained(tiny_config, small, values, val=True)
+        recipe = mixture_trained(tiny_config, small, values, val=True)
         expected = [asked, (1 - asked) / 2, (1 - asked) / 2]
-        assert trainer.module.weights == pytest.approx(expected, abs=1e-6)
+        assert recipe.module.weights == pytest.approx(expected, abs=1e-6)
 
 
 def test_without_val_all_parts_weigh_the_same(tiny_config: RunConfig, small: Dataset) -> None:
-    trainer = mixture_trained(tiny_config, small, {"networks": 3}, val=False)
-    assert trainer.module.weights == pytest.approx([1 / 4] * 4)
+    recipe = mixture_trained(tiny_config, small, {"networks": 3}, val=False)
+    assert recipe.module.weights == pytest.approx([1 / 4] * 4)
 
 
 def test_networks_of_a_mixture_start_apart(tiny_config: RunConfig, small: Dataset) -> None:
-    trainer = mixture_trained(tiny_config, small, {"networks": 2}, val=True)
-    one, two = (network.embedding.weight for network in trainer.networks)
+    recipe = mixture_trained(tiny_config, small, {"networks": 2}, val=True)
+    one, two = (network.embedding.weight for network in recipe.networks)
     assert not torch.equal(one, two)

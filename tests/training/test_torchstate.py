@@ -17,8 +17,10 @@ from nplm.runs import run
 from nplm.runs.checkpoint import LOSSES
 from nplm.runs.opened import load_run
 from nplm.text.dataset import Dataset
+from nplm.training.events import Evaluated
+from nplm.training.recipe import Recipe
 from nplm.training.torchmodel import TorchModel
-from nplm.training.trainer import Evaluated, Trainer
+from nplm.training.trainer import Trainer
 
 MODES = {0: "default", 1: "warn", 2: "error"}
 
@@ -53,8 +55,8 @@ def config(tiny_config: RunConfig) -> RunConfig:
     return override(tiny_config, {"dropout": 0.3}, "")
 
 
-def trainer_of(config: RunConfig, small: Dataset) -> Trainer:
-    return Trainer(config, table_of(small, "train", 3), table_of(small, "val", 3))
+def recipe_of(config: RunConfig, small: Dataset) -> Recipe:
+    return Recipe(config, table_of(small, "train", 3), table_of(small, "val", 3))
 
 
 def test_a_caller_has_his_torch_at_every_event(
@@ -118,15 +120,15 @@ def test_a_run_that_fails(
     assert settings() == callers
 
 
-def test_a_trainer_used_directly(
+def test_a_recipe_used_directly(
     small: Dataset, config: RunConfig, callers: tuple[Any, ...]
 ) -> None:
-    trainer = trainer_of(config, small)
+    recipe = recipe_of(config, small)
     assert settings() == callers
-    for event in trainer.run():
+    for event in recipe.run():
         assert settings() == callers, event
-    other = trainer_of(config, small)
-    other.restore(trainer.state())
+    other = recipe_of(config, small)
+    other.restore(recipe.state())
     assert settings() == callers
 
 
@@ -143,17 +145,17 @@ def test_what_a_caller_does_between_events_changes_no_bit(
     assert (busy / LOSSES).read_bytes() == (quiet / LOSSES).read_bytes()
 
 
-def test_trainers_side_by_side_are_as_if_alone(small: Dataset, config: RunConfig) -> None:
-    def losses(trainer: Trainer) -> Iterator[Any]:
-        yield from (event.losses for event in trainer.run() if not isinstance(event, Evaluated))
+def test_recipes_side_by_side_are_as_if_alone(small: Dataset, config: RunConfig) -> None:
+    def losses(recipe: Recipe) -> Iterator[Any]:
+        yield from (event.losses for event in recipe.run() if not isinstance(event, Evaluated))
 
-    alone = list(losses(trainer_of(config, small)))
-    one, two = losses(trainer_of(config, small)), losses(trainer_of(config, small))
+    alone = list(losses(recipe_of(config, small)))
+    one, two = losses(recipe_of(config, small)), losses(recipe_of(config, small))
     assert list(zip(one, two, strict=True)) == [(loss, loss) for loss in alone]
 
 
 def test_a_model_that_fails_goes_on_training(small: Dataset, config: RunConfig) -> None:
-    module = trainer_of(config, small).module.train()
+    module = recipe_of(config, small).module.train()
     with suppress(IndexError):
         TorchModel(module)(table_of(small, "train", 3).contexts[:1].astype("int64") + 10_000)
     assert module.training

@@ -1,132 +1,72 @@
-"""The loop: schedules, exact evaluation, the best weights, divergence."""
-
-import math
-from dataclasses import replace
+"""Steps by hand: a trainer needs no table, no n-gram, no run."""
 
 import pytest
 import torch
 
-from nplm.config import RunConfig, TrainConfig
-from nplm.counts.evaluate import evaluate
-from nplm.counts.tables import table_of
+from nplm.config import ModelConfig
 from nplm.errors import DivergedError
-from nplm.presets import PRESETS, override
-from nplm.text.dataset import Dataset
-from nplm.training.optimizer import learning_rate
-from nplm.training.torchmodel import TorchModel
-from nplm.training.trainer import Evaluated, Stepped, Trainer
+from nplm.training.batches import Batch
+from nplm.training.network import NeuralLM
+from nplm.training.torchstate import RandomState
+from nplm.training.trainer import Trainer
 
 
-def trainer_of(config: RunConfig, dataset: Dataset, *, val: bool = True) -> Trainer:
-    size = config.model.block_size
-    return Trainer(
-        config, table_of(dataset, "train", size), table_of(dataset, "val", size) if val else None
-    )
+class Alternating:
+    """Batches of one row: symbol 1 is followed by 2 on even steps and by 0 on odd ones."""
+
+    def batch(self, step: int) -> Batch:
+        target = torch.tensor([0 if step % 2 else 2])
+        return Batch(torch.tensor([[1, 1]]), target, torch.ones(1))
 
 
-@pytest.mark.parametrize(
-    ("schedule", "rates"),
-    [
-        ("constant", [1, 1, 1, 1]),
-        ("step", [1, 1, 0.1, 0.1]),
-        ("linear", [1, 0.75, 0.5, 0.25]),
-        ("cosine", [0.5 * (1 + math.cos(math.pi * k / 4)) for k in range(4)]),
-    ],
-)
-def test_schedules(schedule: str, rates: list[float]) -> None:
-    config = TrainConfig(steps=4, learning_rate=1, schedule=schedule)
-    assert [learning_rate(config, step) for step in range(4)] == pytest.approx(rates)
+def networks_of(count: int) -> list[NeuralLM]:
+    torch.manual_seed(0)
+    return [NeuralLM(ModelConfig(2, 3, 4, dropout=0.0), 3) for _ in range(count)]
 
 
-def test_warm_up_rises_to_the_rate() -> None:
-    config = TrainConfig(steps=10, learning_rate=1, schedule="constant", warmup=0.4)
-    rates = [learning_rate(config, step) for step in range(10)]
-    assert rates == pytest.approx([0.25, 0.5, 0.75] + [1] * 7)
+def trainer_of(networks: list[NeuralLM], rate: float) -> Trainer:
+    parameters = [p for network in networks for p in network.parameters()]
+    optimizer = torch.optim.SGD(parameters, 99.0)
+    random = RandomState(0, torch.device("cpu"))
+    return Trainer(networks, Alternating(), optimizer, lambda step: rate / (step + 1), random)
 
 
-def test_the_notebook_preset_is_the_notebook() -> None:
-    train = PRESETS["notebook"].train
-    assert [learning_rate(train, step) for step in (0, 9_999, 10_000, 19_999)] == [
-        0.1,
-        0.1,
-        0.01,
-        0.01,
-    ]
+def test_steps_are_those_of_plain_descent() -> None:
+    """The rate is that of the step, and every network follows its own gradient."""
+    networks, plain = networks_of(2), networks_of(2)
+    trainer, losses = trainer_of(networks, 0.5), []
+    for _ in range(3):
+        losses += trainer.take(10)
+    assert trainer.step == len(losses) == 3
+    for step, found in enumerate(losses):
+        batch, total = Alternating().batch(step), 0.0
+        for network in plain:
+            logits = network(batch.contexts)
+            loss = torch.nn.functional.cross_entropy(logits, batch.targets)
+            parameters = list(network.parameters())
+            gradients = torch.autograd.grad(loss, parameters)
+            with torch.no_grad():
+                for parameter, gradient in zip(parameters, gradients, strict=True):
+                    parameter.sub_(0.5 / (step + 1) * gradient)
+            total += loss.item() / 2
+        assert found == pytest.approx(total, abs=1e-6)
+    for one, two in zip(networks, plain, strict=True):
+        for a, b in zip(one.parameters(), two.parameters(), strict=True):
+            torch.testing.assert_close(a, b)
 
 
-def test_events_in_order(small: Dataset, tiny_config: RunConfig) -> None:
-    events = list(trainer_of(tiny_config, small).run())
-    assert [e.step for e in events if isinstance(e, Stepped)] == list(range(1, 61))
-    assert [e.step for e in events if isinstance(e, Evaluated)] == [20, 40, 60]
-    losses = [x for e in events if isinstance(e, Stepped) for x in e.losses]
-    unigram = table_of(small, "train", 3).shorten(0).floor()
-    assert losses[0] == pytest.approx(unigram, abs=0.15)  # it starts as the unigram
-    vals = [e.val_nats_per_symbol for e in events if isinstance(e, Evaluated)]
-    assert vals == sorted(vals, reverse=True)
+def test_a_loss_that_is_not_finite_ends_at_its_step() -> None:
+    trainer = trainer_of(networks_of(1), 1e38)
+    trainer.take(1)
+    with pytest.raises(DivergedError, match="the loss is not finite at step 2; lower"):
+        trainer.take(1)
+    assert trainer.step == 2
 
 
-def test_evaluations_are_exact(small: Dataset, tiny_config: RunConfig) -> None:
-    trainer = trainer_of(tiny_config, small)
-    last = [e for e in trainer.run() if isinstance(e, Evaluated)][-1]
-    model = TorchModel(trainer.module)
-    assert last.val_nats_per_symbol == evaluate(model, table_of(small, "val", 3)).per_symbol
-    assert last.train_nats_per_symbol == evaluate(model, table_of(small, "train", 3)).per_symbol
-
-
-def test_the_best_weights_are_kept(small: Dataset, tiny_config: RunConfig) -> None:
-    config = override(tiny_config, {"learning_rate": 0.3, "schedule": "constant"}, "")
-    trainer = trainer_of(config, small)
-    vals = {e.step: e.val_nats_per_symbol for e in trainer.run() if isinstance(e, Evaluated)}
-    assert trainer.best_step == min(vals, key=lambda step: vals[step])
-    trainer.module.load_state_dict(trainer.best)
-    model = TorchModel(trainer.module)
-    assert evaluate(model, table_of(small, "val", 3)).per_symbol == trainer.best_nats
-
-
-def test_without_val_the_last_weights_are_kept(small: Dataset, tiny_config: RunConfig) -> None:
-    trainer = trainer_of(tiny_config, small, val=False)
-    events = [e for e in trainer.run() if isinstance(e, Evaluated)]
-    assert {e.val_nats_per_symbol for e in events} == {None}
-    assert trainer.best_step == 60
-    assert all(torch.equal(trainer.best[k], v) for k, v in trainer.module.state_dict().items())
-
-
-def test_a_loss_far_above_uniform_is_not_divergence(small: Dataset) -> None:
-    notebook = PRESETS["notebook"]
-    config = replace(notebook, train=replace(notebook.train, steps=20, eval_every=20))
-    first = next(e for e in trainer_of(config, small).run() if isinstance(e, Stepped))
-    assert first.losses[0] > 10
-
-
-def test_divergence_is_said(small: Dataset, tiny_config: RunConfig) -> None:
-    config = override(tiny_config, {"optimizer": "sgd", "learning_rate": 1e38}, "")
-    with pytest.raises(DivergedError, match=r"not finite at step \d+; lower --learning-rate"):
-        list(trainer_of(config, small).run())
-
-
-def test_stop_is_asked_between_steps(small: Dataset, tiny_config: RunConfig) -> None:
-    trainer = trainer_of(tiny_config, small)
-    for _ in trainer.run(stop=lambda: trainer.step >= 7):
-        pass
-    assert trainer.step == 7
-
-
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-@pytest.mark.parametrize("draw", ["contexts", "positions"])
-def test_a_restored_trainer_goes_on_bit_for_bit(
-    small: Dataset, tiny_config: RunConfig, optimizer: str, draw: str
-) -> None:
-    config = override(
-        tiny_config, {"optimizer": optimizer, "draw": draw, "dropout": 0.3, "smoothing": 0.0}, ""
-    )
-    whole = trainer_of(config, small)
-    list(whole.run())
-    first = trainer_of(config, small)
-    list(first.run(stop=lambda: first.step >= 33))
-    state = first.state()
-    second = trainer_of(config, small)
-    second.restore(state)
-    list(second.run())
-    for name, tensor in whole.module.state_dict().items():
-        assert torch.equal(tensor, second.module.state_dict()[name]), name
-    assert (whole.best_step, whole.best_nats) == (second.best_step, second.best_nats)
+def test_a_parameter_that_is_not_finite_is_found() -> None:
+    trainer = trainer_of(networks := networks_of(2), 0.1)
+    trainer.check_weights()
+    with torch.no_grad():
+        networks[1].output.bias[1] = torch.nan
+    with pytest.raises(DivergedError, match="a parameter is not finite at step 0"):
+        trainer.check_weights()

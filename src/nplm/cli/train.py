@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nplm.runs.opened import Run
     from nplm.runs.run import RunEvent, Started
     from nplm.text.dataset import Dataset
-    from nplm.training.trainer import Evaluated
+    from nplm.training.events import Evaluated
 
 
 SHOW_EVERY = 16  # steps between updates of the progress bar
@@ -117,7 +117,7 @@ def _show(events: Iterable["RunEvent"], steps: int) -> "Started":
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from nplm.runs.run import Started
-    from nplm.training.trainer import Evaluated, Stepped
+    from nplm.training.events import Evaluated, Stepped
 
     console = stderr()
     columns = (

@@ -20,7 +20,7 @@ from nplm.errors import UsageError
 from nplm.files import write_bytes
 from nplm.presets import shown
 from nplm.runs.trials import Outcome, name_of
-from nplm.training.trainer import Evaluated
+from nplm.training.events import Evaluated
 
 FORMATS = (".png", ".svg")
 BINS = 300  # of steps, in the picture of batch losses

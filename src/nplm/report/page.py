@@ -32,7 +32,7 @@ from nplm.runtime.novelty import NoveltyFilter
 from nplm.runtime.score import Scored, Scorer
 from nplm.text.dataset import Dataset
 from nplm.text.vocab import BOUNDARY_SHOWN
-from nplm.training.trainer import Evaluated
+from nplm.training.events import Evaluated
 
 SAMPLES, SHOWN_SAMPLES, SCORED = 1000, 60, 12
 SURE, LOST = 0.5, 6.0  # nats: below one no colour, above the other full colour

@@ -26,8 +26,9 @@ from nplm.files import read_bytes, sha256, write_bytes
 from nplm.runs.facts import read_facts
 from nplm.runs.layout import BEST, CONFIG, LOCK, NGRAM, VOCAB
 from nplm.runs.tensorfile import NO_RUN, read_header, read_tensors, write_tensors
+from nplm.training.events import Evaluated
 from nplm.training.mixture import NGramTable
-from nplm.training.trainer import Evaluated, Trainer, TrainerState
+from nplm.training.recipe import Recipe, RecipeState
 
 LAST = "last.safetensors"
 METRICS, LOSSES = "metrics.jsonl", "batch_loss.f32"
@@ -49,7 +50,7 @@ class Writer:
         line = json.dumps(asdict(evaluation)) + "\n"
         _append(self.folder / METRICS, line.encode("utf-8"))
 
-    def save(self, trainer: Trainer) -> None:
+    def save(self, trainer: Recipe) -> None:
         """Write a whole checkpoint: the logs, the best weights, then the state that counts."""
         _append(self.folder / LOSSES, np.array(self._losses, np.float32).tobytes())
         self._losses.clear()
@@ -63,7 +64,7 @@ class Writer:
         self.save_best(trainer)  # first: a best that is ahead of the state is found again
         write_tensors(self.folder / LAST, numbers, self._hashes, state.tensors)
 
-    def save_best(self, trainer: Trainer) -> None:
+    def save_best(self, trainer: Recipe) -> None:
         if trainer.has_best and trainer.best_step != self._best_written:
             number = {"step": trainer.best_step}
             write_tensors(self.folder / BEST, number, self._hashes, trainer.best)
@@ -73,10 +74,10 @@ class Writer:
         tensors = {"transitions": table.transitions.cpu(), "rows": table.rows.cpu()}
         write_tensors(self.folder / NGRAM, {}, self._hashes, tensors)
 
-    def resume(self) -> TrainerState:
+    def resume(self) -> RecipeState:
         """Read the last checkpoint and cut the logs back to its step."""
         header, tensors = read_tensors(self.folder / LAST, self._hashes)
-        state = TrainerState(
+        state = RecipeState(
             tensors,
             int(header["step"]),
             float(header["train_seconds"]),

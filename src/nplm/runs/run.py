@@ -15,8 +15,9 @@ from nplm.runs.facts import RunFacts, new_facts, read_facts, write_facts
 from nplm.runs.layout import BEST, LOCK, NGRAM
 from nplm.runs.looks import LOOKS
 from nplm.text.dataset import Dataset
+from nplm.training.events import Evaluated, Event, Stepped
+from nplm.training.recipe import Recipe
 from nplm.training.torchstate import each_within, process_settings
-from nplm.training.trainer import Evaluated, Event, Stepped, Trainer
 
 SAVE_SECONDS = 2.0
 PICTURES = ("loss.png", "embedding.png", "report.html")
@@ -134,7 +135,7 @@ def _train_locked(
 ) -> Generator[RunEvent, None, None]:
     config, device = facts.config, facts.device
     table, val = tables_of(dataset, config.block_size)
-    trainer = Trainer(config, table, val, device)
+    trainer = Recipe(config, table, val, device)
     if not resume:  # only now, when all that could be refused has been
         (folder / LAST).unlink(missing_ok=True)
         write_facts(folder, facts)

@@ -32,7 +32,7 @@ from nplm.runs.trials import (
     write_results,
 )
 from nplm.text.dataset import load
-from nplm.training.trainer import Stepped
+from nplm.training.events import Stepped
 
 POLL_SECONDS = 0.1
 REPORT_STEPS = 20  # a worker tells of its progress this often

@@ -5,7 +5,6 @@ uninterrupted one would have drawn. Letters: R rows of a batch, B draws, T block
 size, C distinct contexts, N positions.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,7 +17,6 @@ from torch.nn import functional as F
 from nplm.config import TrainConfig
 from nplm.counts.contexts import ContextTable, pairs_of
 from nplm.counts.ngram import CHUNK, NGram
-from nplm.training.network import NeuralLM
 
 GOLDEN = (5**0.5 - 1) / 2
 MAX_DENSE = 1 << 26  # entries of a dense (C, V) table of distributions, 256 MB in float32
@@ -47,14 +45,6 @@ class Batch:
         """Weighted cross-entropy in nats per symbol."""
         rows = F.cross_entropy(logits, self.targets, reduction="none")  # (R,)
         return rows @ self.weights
-
-
-def losses(networks: Sequence[NeuralLM], batch: Batch) -> Tensor:
-    """The loss of each of K networks on the same batch, (K,) nats per symbol.
-
-    The networks share nothing, so the gradient of the sum is each network's own.
-    """
-    return torch.stack([batch.loss(n.forward_by_tables(batch.contexts)) for n in networks])
 
 
 class Sampler(Protocol):

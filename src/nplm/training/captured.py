@@ -15,8 +15,9 @@ from nplm.config import TrainConfig
 from nplm.counts.contexts import ContextTable
 from nplm.counts.ngram import NGram
 from nplm.errors import UsageError
-from nplm.training.batches import Batch, Targets, first_shift, is_dense, losses, shift_of
+from nplm.training.batches import Batch, Targets, first_shift, is_dense, shift_of
 from nplm.training.network import NeuralLM
+from nplm.training.optimizer import update
 
 WARM_UP_STEPS = 3
 
@@ -30,70 +31,78 @@ class DeviceSampler:
     """The draw of `ContextSampler` with fixed shapes, on a device: B rows, repeats not merged."""
 
     def __init__(
-        self, table: ContextTable, batch_size: int, device: torch.device, targets: Targets
+        self,
+        table: ContextTable,
+        batch_size: int,
+        seed: int,
+        targets: Targets,
+        device: torch.device,
     ) -> None:
-        if not is_dense(len(table), table.vocab_size):
-            raise UsageError(
-                f"{len(table):,} contexts times {table.vocab_size:,} symbols are too many there",
-                "use --device cpu",
-            )
         self._contexts = torch.from_numpy(table.contexts.astype(np.int64)).to(device)  # (C, T)
         self._targets = targets.of(np.arange(len(table))).to(device)  # (C, V)
         self._ends = torch.from_numpy(np.cumsum(table.totals)).double().to(device)  # (C,)
         self._places = torch.arange(batch_size, device=device, dtype=torch.float64)  # (B,)
         self._weights = torch.full((batch_size,), 1 / batch_size, device=device)  # (B,)
+        self._first_shift = first_shift(seed)
+        self._shift = torch.zeros((), dtype=torch.float64, device=device)
 
-    def batch(self, shift: Tensor) -> Batch:
-        """The batch of a shift in [0, 1), a scalar float64 tensor on the device."""
-        points = (self._places + shift) * (self._ends[-1] / len(self._places))
+    def aim(self, step: int) -> None:
+        """Make the batch of `step` the one that comes next."""
+        self._shift.fill_(shift_of(self._first_shift, step))
+
+    def batch(self) -> Batch:
+        """The batch aimed at: all that changes between steps is in tensors."""
+        points = (self._places + self._shift) * (self._ends[-1] / len(self._places))
         rows = torch.searchsorted(self._ends, points, right=True).clamp(max=len(self._ends) - 1)
         contexts = torch.nn.functional.embedding(rows, self._contexts)
         return Batch(contexts, torch.nn.functional.embedding(rows, self._targets), self._weights)
+
+
+def make_device_sampler(
+    config: TrainConfig, table: ContextTable, ngram: NGram | None, device: torch.device
+) -> DeviceSampler:
+    """The sampler that the settings ask for, on a GPU.
+
+    Raises:
+        UsageError: they ask for a draw that only the CPU makes, or the table is too large.
+    """
+    if not draws_on_device(config):
+        raise UsageError("a GPU trains on batches of drawn contexts only", "use --device cpu")
+    if not is_dense(len(table), table.vocab_size):
+        raise UsageError(
+            f"{len(table):,} contexts times {table.vocab_size:,} symbols are too many there",
+            "use --device cpu",
+        )
+    targets = Targets(table, config.smoothing if ngram else 0.0, ngram)
+    return DeviceSampler(table, int(config.batch_size), config.seed, targets, device)
 
 
 class DeviceStep:
     """Draw, forward, backward and update, where all that changes between steps is in tensors.
 
     Attributes:
-        device: of the networks and all else.
         networks: whose weights it moves, with `optimizer`.
         loss: of the step that ran last, in nats per symbol; stays on the device.
-
-    Raises:
-        UsageError: the settings ask for a draw that only the CPU makes, or the table is too large.
     """
 
     def __init__(
         self,
-        config: TrainConfig,
-        table: ContextTable,
         networks: Sequence[NeuralLM],
+        sampler: DeviceSampler,
         optimizer: torch.optim.Optimizer,
-        ngram: NGram | None = None,
     ) -> None:
-        if not draws_on_device(config):
-            raise UsageError("a GPU trains on batches of drawn contexts only", "use --device cpu")
+        self.networks, self.optimizer, self._sampler = networks, optimizer, sampler
         self.device = networks[0].output.bias.device
-        self.networks, self.optimizer = networks, optimizer
-        targets = Targets(table, config.smoothing, ngram)
-        self._sampler = DeviceSampler(table, int(config.batch_size), self.device, targets)
-        self._first_shift = first_shift(config.seed)
-        self._shift = torch.zeros((), dtype=torch.float64, device=self.device)
         self.loss = torch.zeros((), device=self.device)
 
     def aim(self, step: int, rate: float) -> None:
         """Make `step` with this learning rate the one that runs next."""
-        self._shift.fill_(shift_of(self._first_shift, step))
+        self._sampler.aim(step)
         for group in self.optimizer.param_groups:
             group["lr"].fill_(rate)
 
     def run(self) -> None:
-        batch = self._sampler.batch(self._shift)
-        each = losses(self.networks, batch)
-        self.optimizer.zero_grad(set_to_none=True)
-        each.sum().backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        self.loss.copy_(each.detach().mean())
+        self.loss.copy_(update(self.networks, self._sampler.batch(), self.optimizer))
 
 
 class CapturedStep:

@@ -3,7 +3,7 @@
     y = b + U tanh(d + H x),  x = (C(w_{t-1}), ..., C(w_{t-n+1}))
 
 with C the embedding, H the first hidden layer, U the output layer. Further layers are residual.
-Optimisation is in `training.trainer`, files are in `runs.checkpoint`, mixtures in
+Optimisation is in `training.optimizer`, files are in `runs.checkpoint`, mixtures in
 `training.mixture`.
 
 Letters: B rows, T block size, V vocabulary size, E embedding size, D hidden size.

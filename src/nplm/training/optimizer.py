@@ -1,11 +1,14 @@
-"""How the weights of a run move: the optimiser and the schedule of its learning rate."""
+"""How weights move: one update, its optimiser, and the schedule of the learning rate."""
 
 import math
+from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nplm.config import TrainConfig
+from nplm.training.batches import Batch
+from nplm.training.network import NeuralLM
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
@@ -41,3 +44,15 @@ def make_optimizer(config: TrainConfig, parameters: list[nn.Parameter]) -> torch
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, rate, fused=on_gpu)
     return torch.optim.AdamW(groups, rate, fused=True, capturable=on_gpu)
+
+
+def update(networks: Sequence[NeuralLM], batch: Batch, optimizer: torch.optim.Optimizer) -> Tensor:
+    """Move the weights of K networks on one batch; the mean of their losses, a scalar, in nats.
+
+    The networks share nothing, so the gradient of the sum is each network's own.
+    """
+    each = torch.stack([batch.loss(n.forward_by_tables(batch.contexts)) for n in networks])  # (K,)
+    optimizer.zero_grad(set_to_none=True)
+    each.sum().backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    return each.detach().mean()
