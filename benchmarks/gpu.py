@@ -131,7 +131,7 @@ def model_file(data: Dataset) -> bytes:
 
     config = PRESETS["default"]
     card = ModelCard(data.vocab, config.block_size, data.normalize, data.longest, data.sha256)
-    facts = RunFacts(config, card, data.name, "", "cpu", 1)
+    facts = RunFacts(config, card, data.name, "", "cpu", 1, torch.__version__)
     module = NeuralLM(config.model, len(data.vocab)).eval()
     return to_onnx(Run(Path("default"), facts, module, 1), card)
 

@@ -27,6 +27,7 @@ ALLOWED = {
 }
 HEAVY = TRAIN_EXTRA
 LIGHT = {"ground", "text", "counts", "runtime"}
+COMPAT = Path(__file__).parent / "compat" / "0.1.0" / "checkpoints"
 DOOR = "runtime"  # where nplm itself stands: its __init__ opens a model
 
 
@@ -196,3 +197,24 @@ def test_generate_runs_with_a_torch_that_cannot_be_imported(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 20), done.stderr
+
+
+def test_a_run_is_read_without_the_training_half(tmp_path: Path) -> None:
+    """Facts, how far it came, its log, looks at test; and what became of the trials of a sweep."""
+    code = f"""
+from pathlib import Path
+sys.modules.update(dict.fromkeys({sorted(HEAVY)!r}))
+from nplm.runs.facts import read_facts
+from nplm.runs.header import is_evaluated, is_finished
+from nplm.runs.looks import looks
+from nplm.runs.metrics import batch_losses, metrics
+from nplm.runs.trials import best, results
+folder = Path({str(COMPAT)!r})
+names, stopped = folder / "names", folder / "stopped"
+steps = read_facts(names).config.steps
+assert len(batch_losses(names)) == steps == metrics(names)[-1].step
+assert is_finished(names) and is_evaluated(names) and not is_finished(stopped)
+assert (looks(names), looks(folder / 'ngram')) == (0, 1)
+assert best(results(folder / "names-sweep")).status == "done"
+"""
+    modules_after(code, tmp_path)

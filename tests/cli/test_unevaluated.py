@@ -21,9 +21,10 @@ RUN, WEIGHTS = "checkpoints/names", "model.safetensors"
 
 def as_0_1_0_left_it(folder: Path) -> None:
     """It saved the weights of step 0, in both files, before anything was evaluated."""
-    from nplm.runs.checkpoint import LAST, Writer
-    from nplm.runs.layout import BEST
-    from nplm.runs.tensorfile import read_header, read_tensors, write_tensors
+    from nplm.runs.checkpoint import Writer
+    from nplm.runs.header import read_header
+    from nplm.runs.layout import BEST, LAST
+    from nplm.runs.tensorfile import read_tensors, write_tensors
 
     writer = Writer(folder)
     _, tensors = read_tensors(folder / LAST, writer._hashes)
@@ -98,7 +99,7 @@ def test_its_weights_are_not_used(nplm: "Nplm", command: str) -> None:
 
 def test_what_it_says_helps(nplm: "Nplm", unevaluated: Path, finished: Path) -> None:
     """Gone on with, it is the run that was never stopped."""
-    from nplm.runs.checkpoint import LOSSES
+    from nplm.runs.layout import LOSSES
     from nplm.runs.opened import load_run
 
     line = nplm.refuses(3, "eval", RUN)
@@ -180,7 +181,7 @@ def test_diverged_before_an_evaluation_nothing_is_kept(nplm: "Nplm", home: Path)
 def test_diverged_after_an_evaluation_the_best_is_kept(
     nplm: "Nplm", home: Path, options: tuple[str, ...]
 ) -> None:
-    from nplm.runs.checkpoint import metrics
+    from nplm.runs.metrics import metrics
 
     line = diverging(nplm, "--learning-rate", "300", "--eval-every", "1", *options)
     vals = {e.step: e.val_nats_per_symbol or 0.0 for e in metrics(home / RUN)}

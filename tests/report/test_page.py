@@ -18,10 +18,10 @@ from nplm.counts.tables import table_of
 from nplm.presets import override, preset
 from nplm.report.page import SCORED, Report, describe, render
 from nplm.runs import run
-from nplm.runs.checkpoint import LAST, METRICS, metrics
 from nplm.runs.facts import new_facts, write_facts
-from nplm.runs.layout import BEST
+from nplm.runs.layout import BEST, LAST, METRICS
 from nplm.runs.looks import LOOKS, record_look
+from nplm.runs.metrics import metrics
 from nplm.runs.opened import load_run
 from nplm.runtime.generate import generate
 from nplm.stepmodel import log_softmax
@@ -243,7 +243,7 @@ def test_strings_of_val_that_stand_in_train(hostile: Page) -> None:
 def findings_before_training(data: Dataset, config: RunConfig, folder: Path) -> list[str]:
     """What the page says of a run that has only just begun."""
     folder.mkdir()
-    write_facts(folder, new_facts(config, data, folder, folder, "cpu", 1))
+    write_facts(folder, new_facts(config, data, folder, folder, "cpu", 1, "2.8.0"))
     return describe(folder, data, []).findings
 
 

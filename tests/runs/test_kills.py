@@ -17,7 +17,8 @@ import torch
 from nplm.config import RunConfig
 from nplm.presets import override
 from nplm.runs import run
-from nplm.runs.checkpoint import LOSSES, metrics
+from nplm.runs.layout import LOSSES
+from nplm.runs.metrics import metrics
 from nplm.runs.opened import load_run
 from nplm.text.dataset import Dataset
 

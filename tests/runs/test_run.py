@@ -15,8 +15,11 @@ from nplm.counts.tables import table_of
 from nplm.errors import DataError, DivergedError
 from nplm.presets import override, preset
 from nplm.runs import run
-from nplm.runs.checkpoint import BEST, LAST, LOSSES, METRICS, NGRAM, is_finished, locked, metrics
-from nplm.runs.facts import CONFIG, VOCAB, read_facts
+from nplm.runs.checkpoint import locked
+from nplm.runs.facts import read_facts
+from nplm.runs.header import is_finished
+from nplm.runs.layout import BEST, CONFIG, LAST, LOSSES, METRICS, NGRAM, VOCAB
+from nplm.runs.metrics import metrics
 from nplm.runs.opened import load_run
 from nplm.text import dataset, sources
 from nplm.text.dataset import Dataset

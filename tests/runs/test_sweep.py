@@ -18,8 +18,10 @@ from nplm.config import DatasetConfig, RunConfig
 from nplm.errors import DataError, UsageError
 from nplm.presets import override, preset
 from nplm.runs import sweep as sweeps
-from nplm.runs.checkpoint import LAST, LOSSES, METRICS, is_finished, metrics
 from nplm.runs.facts import read_facts
+from nplm.runs.header import is_finished
+from nplm.runs.layout import LAST, LOSSES, METRICS
+from nplm.runs.metrics import metrics
 from nplm.runs.sweep import Progress
 from nplm.runs.trials import RESULTS, TRIALS, Outcome, Trial, best, plan, results
 from nplm.text import dataset, sources

@@ -14,7 +14,7 @@ from nplm.errors import DataError, DivergedError
 from nplm.export.onnxfile import export
 from nplm.presets import override
 from nplm.runs import run
-from nplm.runs.checkpoint import LOSSES
+from nplm.runs.layout import LOSSES
 from nplm.runs.opened import load_run
 from nplm.text.dataset import Dataset
 from nplm.training.events import Evaluated

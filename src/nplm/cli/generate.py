@@ -15,7 +15,7 @@ from nplm.cli.console import counted, data_output, note, progress, training_extr
 from nplm.commandline import command_line
 from nplm.config import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
 from nplm.errors import DataError, UsageError
-from nplm.runs.layout import BEST, CONFIG, weights_digest
+from nplm.runs.layout import BEST, CONFIG
 
 if TYPE_CHECKING:
     from nplm.runtime.modelcard import ModelCard
@@ -200,6 +200,7 @@ def _open_export(run: Path, device: str) -> "OnnxModel":
             the same name on other data.
     """
     from nplm.files import read_toml
+    from nplm.runs.header import weights_digest
     from nplm.runtime.session import open_model
 
     file = latest.EXPORTS / f"{run.resolve().name}.onnx"

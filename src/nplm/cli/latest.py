@@ -25,7 +25,8 @@ def run_folder(given: Path | None) -> Path:
     """`given`, or the run finished last under checkpoints/."""
     if given is not None:
         return given
-    from nplm.runs.checkpoint import LAST, is_finished
+    from nplm.runs.header import is_finished
+    from nplm.runs.layout import LAST
 
     found = []
     for path in CHECKPOINTS.glob(f"*/{LAST}"):

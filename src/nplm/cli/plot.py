@@ -27,8 +27,8 @@ def loss(
     """Batch losses and exact train and val over the steps."""
     with training_extra("nplm plot"):
         from nplm.report.figures import batch_label, loss_figure, refuse_format, save
-        from nplm.runs.checkpoint import batch_losses, metrics
         from nplm.runs.facts import read_facts
+        from nplm.runs.metrics import batch_losses, metrics
     from nplm.errors import DataError
     from nplm.files import refuse_existing
 

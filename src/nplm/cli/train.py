@@ -60,8 +60,8 @@ def train(
     """Train a model on a data set. Flags win over --config, which wins over --preset."""
     with training_extra("nplm train"):
         from nplm.runs import run
-        from nplm.runs.checkpoint import is_finished
         from nplm.runs.facts import read_facts, resume_command
+        from nplm.runs.header import is_finished
         from nplm.runs.opened import load_run
         from nplm.training import device as devices
     if resume and force:
@@ -180,7 +180,7 @@ def _scores(best: "Evaluated", seconds: float, started: "Started") -> str:
 def _summary(run: "Run", started: "Started") -> None:
     """What a run came to: losses, place, up to ten strings."""
     from nplm.config import SamplingConfig, StreamConfig
-    from nplm.runs.checkpoint import metrics
+    from nplm.runs.metrics import metrics
     from nplm.runtime.generate import default_max_length, generate
     from nplm.training.mixture import Mixture
 

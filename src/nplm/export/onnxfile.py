@@ -25,7 +25,7 @@ from nplm.counts.evaluate import evaluate
 from nplm.counts.tables import table_of
 from nplm.errors import VerificationError
 from nplm.files import refuse_existing, write_bytes, write_json
-from nplm.runs.layout import weights_digest
+from nplm.runs.header import weights_digest
 from nplm.runs.opened import Run
 from nplm.runtime.constraint import Constraint
 from nplm.runtime.generate import default_max_length, generate

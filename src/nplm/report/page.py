@@ -23,9 +23,10 @@ from nplm.presets import shown
 from nplm.report.embedding import embedding_figure
 from nplm.report.figures import as_svg, batch_label, loss_figure
 from nplm.report.fonts import visible
-from nplm.runs.checkpoint import batch_losses, is_evaluated, is_finished, metrics
 from nplm.runs.facts import RunFacts, read_facts
+from nplm.runs.header import is_evaluated, is_finished
 from nplm.runs.looks import looks
+from nplm.runs.metrics import batch_losses, metrics
 from nplm.runs.opened import Run, load_run
 from nplm.runtime.generate import default_max_length, generate
 from nplm.runtime.novelty import NoveltyFilter

@@ -1,4 +1,4 @@
-"""The run folder: settings, vocabulary, weights, logs; whole at any moment, checked when read.
+"""The run folder as it is written: settings, vocabulary, weights, logs; whole at any moment.
 
     config.toml         settings as resolved, and which data set (see `runs.facts`)
     vocab.json          symbols, normalisation, longest training string (likewise)
@@ -19,19 +19,15 @@ from pathlib import Path
 
 import numpy as np
 from filelock import FileLock, Timeout
-from numpy.typing import NDArray
 
 from nplm.errors import DataError
 from nplm.files import read_bytes, sha256, write_bytes
-from nplm.runs.facts import read_facts
-from nplm.runs.layout import BEST, CONFIG, LOCK, NGRAM, VOCAB
-from nplm.runs.tensorfile import NO_RUN, read_header, read_tensors, write_tensors
+from nplm.runs.layout import BEST, CONFIG, LAST, LOCK, LOSSES, METRICS, NGRAM, NO_RUN, VOCAB
+from nplm.runs.metrics import metric_lines
+from nplm.runs.tensorfile import read_tensors, write_tensors
 from nplm.training.events import Evaluated
 from nplm.training.mixture import NGramTable
 from nplm.training.recipe import Recipe, RecipeState
-
-LAST = "last.safetensors"
-METRICS, LOSSES = "metrics.jsonl", "batch_loss.f32"
 
 
 class Writer:
@@ -85,56 +81,12 @@ class Writer:
             float(header["best_nats"]),
         )
         kept = [
-            line for line in _metric_lines(self.folder) if json.loads(line)["step"] <= state.step
+            line for line in metric_lines(self.folder) if json.loads(line)["step"] <= state.step
         ]
         write_bytes(self.folder / METRICS, b"".join(kept))
         losses = read_bytes(self.folder / LOSSES)[: 4 * state.step]
         write_bytes(self.folder / LOSSES, losses)
         return state
-
-
-def metrics(folder: Path) -> list[Evaluated]:
-    """The evaluations a run has logged.
-
-    Raises:
-        DataError: a line is not one; the message names the file.
-    """
-    try:
-        return [Evaluated(**json.loads(line)) for line in _metric_lines(folder)]
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{folder / METRICS} is damaged: {error}", "train again") from error
-
-
-def batch_losses(folder: Path) -> NDArray[np.float32]:
-    """(steps,) the loss of every batch a run has logged, in nats per symbol."""
-    path = folder / LOSSES
-    content = read_bytes(path) if path.exists() else b""
-    return np.frombuffer(content[: len(content) // 4 * 4], np.float32)
-
-
-def is_finished(folder: Path) -> bool:
-    """Whether a run has taken all its steps."""
-    if not (folder / LAST).exists():
-        return False
-    return _step_of(folder / LAST) == read_facts(folder).config.steps
-
-
-def is_evaluated(folder: Path) -> bool:
-    """Whether a run has weights that an evaluation chose.
-
-    Before the first one there are none; 0.1.0 saved those of step 0 then.
-    """
-    if not (folder / BEST).exists():
-        return False
-    return _step_of(folder / BEST) > 0 or not read_facts(folder).config.steps
-
-
-def _step_of(path: Path) -> int:
-    """The step that a file of weights is of, unchecked."""
-    try:
-        return int(read_header(path)["step"])
-    except (KeyError, ValueError) as error:
-        raise DataError(f"{path} is damaged: it has no step", "train again") from error
 
 
 @contextmanager
@@ -165,14 +117,6 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _metric_lines(folder: Path) -> list[bytes]:
-    """Whole lines of the metrics; a kill may have left a part of one at the end."""
-    if not (folder / METRICS).exists():
-        return []
-    lines = read_bytes(folder / METRICS).splitlines(keepends=True)
-    return [line for line in lines if line.endswith(b"\n")]
 
 
 def _append(path: Path, content: bytes) -> None:

@@ -4,15 +4,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import tomli_w
-import torch
-
 from nplm.commandline import command_line
 from nplm.config import MixtureConfig, ModelConfig, RunConfig, TrainConfig
 from nplm.errors import DataError, UsageError
 from nplm.files import read_json, read_toml, write_bytes, write_json
-from nplm.runs.layout import CONFIG, VOCAB
-from nplm.runs.tensorfile import NO_RUN
+from nplm.runs.layout import CONFIG, NO_RUN, VOCAB
 from nplm.runtime.modelcard import ModelCard
 from nplm.text.dataset import Dataset
 from nplm.text.vocab import Vocab
@@ -25,6 +21,7 @@ class RunFacts:
     Attributes:
         dataset: path of the data set, relative to the run folder where that is possible.
         threads: torch's thread count; the same count gives the same bits.
+        torch: its version when the run began.
     """
 
     config: RunConfig
@@ -33,6 +30,7 @@ class RunFacts:
     dataset: str
     device: str
     threads: int
+    torch: str
 
     def dataset_folder(self, run: Path) -> Path:
         return Path(os.path.normpath(run.resolve() / self.dataset))
@@ -51,6 +49,7 @@ def new_facts(
     run: Path,
     device: str,
     threads: int,
+    torch: str,
 ) -> RunFacts:
     """The facts of a run about to start."""
     card = ModelCard(
@@ -61,17 +60,20 @@ def new_facts(
         dataset.sha256,
     )
     relative = os.path.relpath(dataset_folder.resolve(), run.resolve())
-    return RunFacts(config, card, dataset.name, relative, device, threads)
+    return RunFacts(config, card, dataset.name, relative, device, threads, torch)
 
 
 def write_facts(run: Path, facts: RunFacts) -> None:
+    """Write `config.toml` and `vocab.json`. Needs the training extra."""
+    import tomli_w
+
     tables = facts.config.as_tables() | {
         "dataset": {
             "name": facts.dataset_name,
             "path": facts.dataset,
             "sha256": facts.card.dataset_sha256,
         },
-        "run": {"device": facts.device, "threads": facts.threads, "torch": torch.__version__},
+        "run": {"device": facts.device, "threads": facts.threads, "torch": facts.torch},
     }
     write_bytes(run / CONFIG, tomli_w.dumps(tables).encode("utf-8"))
     write_json(
@@ -116,7 +118,13 @@ def read_facts(run: Path) -> RunFacts:
         )
         dataset, settings = tables["dataset"], tables["run"]
         return RunFacts(
-            config, card, dataset["name"], dataset["path"], settings["device"], settings["threads"]
+            config,
+            card,
+            dataset["name"],
+            dataset["path"],
+            settings["device"],
+            settings["threads"],
+            settings["torch"],
         )
     except (KeyError, TypeError, UsageError) as error:
         raise DataError(f"{run / CONFIG} or {VOCAB} is damaged: {error}", "train again") from error

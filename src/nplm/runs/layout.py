@@ -1,18 +1,7 @@
-"""Names of files in a run's folder that more than one module asks for. Loads no torch."""
+"""Names of the files in a run's folder, and what to do where there is none. Loads nothing."""
 
-from pathlib import Path
-
-from nplm.files import read_bytes, sha256
-
-CONFIG, VOCAB, LOCK = "config.toml", "vocab.json", ".lock"
-BEST, NGRAM = "model.safetensors", "ngram.safetensors"
-
-
-def weights_digest(run: Path) -> str:
-    """A hash of the files of the best weights: it tells two runs apart.
-
-    Raises:
-        DataError: one of them cannot be read.
-    """
-    files = (run / name for name in (BEST, NGRAM))
-    return sha256(*(read_bytes(file) for file in files if file.exists()))
+CONFIG, VOCAB = "config.toml", "vocab.json"
+BEST, NGRAM, LAST = "model.safetensors", "ngram.safetensors", "last.safetensors"
+METRICS, LOSSES = "metrics.jsonl", "batch_loss.f32"
+LOCK = ".lock"
+NO_RUN = "make one: nplm train"

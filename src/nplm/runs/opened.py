@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from nplm.errors import DataError
-from nplm.runs.checkpoint import hashes_of_facts, is_evaluated, is_finished
+from nplm.runs.checkpoint import hashes_of_facts
 from nplm.runs.facts import RunFacts, read_facts
+from nplm.runs.header import is_evaluated, is_finished
 from nplm.runs.layout import BEST, CONFIG, NGRAM
 from nplm.runs.tensorfile import read_tensors
 from nplm.runtime.modelcard import ModelCard

@@ -6,13 +6,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import torch
+
 from nplm.config import RunConfig
 from nplm.counts.ngram import MAX_ORDER, best_order
 from nplm.counts.tables import tables_of
 from nplm.errors import DataError, DivergedError
-from nplm.runs.checkpoint import LAST, LOSSES, METRICS, Writer, locked
+from nplm.runs.checkpoint import Writer, locked
 from nplm.runs.facts import RunFacts, new_facts, read_facts, write_facts
-from nplm.runs.layout import BEST, LOCK, NGRAM
+from nplm.runs.layout import BEST, LAST, LOCK, LOSSES, METRICS, NGRAM
 from nplm.runs.looks import LOOKS
 from nplm.text.dataset import Dataset
 from nplm.training.events import Evaluated, Event, Stepped
@@ -87,7 +89,9 @@ def train(
         if resume:
             facts = _matching_facts(folder, config, dataset, device)
         else:
-            facts = new_facts(config, dataset, dataset_folder, folder, device, THREADS)
+            facts = new_facts(
+                config, dataset, dataset_folder, folder, device, THREADS, torch.__version__
+            )
         settings = partial(process_settings, facts.threads, deterministic=device == "cpu")
         events = _train_locked(folder, facts, dataset, resume=resume, stop=stop)
         yield from each_within(settings, events)

@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from nplm.errors import DataError, DivergedError
-from nplm.runs.checkpoint import LAST, locked, metrics
+from nplm.runs.checkpoint import locked
+from nplm.runs.layout import LAST
+from nplm.runs.metrics import metrics
 from nplm.runs.run import refuse_order, train
 from nplm.runs.trials import (
     Outcome,

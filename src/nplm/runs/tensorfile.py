@@ -10,9 +10,10 @@ from torch import Tensor
 
 from nplm.errors import DataError
 from nplm.files import read_bytes, sha256, write_bytes
+from nplm.runs.header import LENGTH, parse_header
+from nplm.runs.layout import NO_RUN
 
 FORMAT = "1"
-NO_RUN = "make one: nplm train"
 
 
 def write_tensors(
@@ -33,7 +34,7 @@ def read_tensors(path: Path, hashes: dict[str, str]) -> tuple[dict[str, str], di
         DataError: a byte was changed, or a file that `hashes` speaks of is another one.
     """
     content = read_bytes(path, NO_RUN)
-    header, _ = _split(path, content)
+    header, _ = _header(path, content)
     if header.get("sha256") != _content_hash(path, content):
         raise DataError(f"{path} is damaged: its content does not match its hash", "train again")
     for key, value in hashes.items():
@@ -46,24 +47,17 @@ def read_tensors(path: Path, hashes: dict[str, str]) -> tuple[dict[str, str], di
     return header, safetensors.torch.load(content)
 
 
-def read_header(path: Path) -> dict[str, str]:
-    """The metadata of a file that `write_tensors` wrote, unchecked."""
-    return _split(path, read_bytes(path, NO_RUN))[0]
-
-
 def _content_hash(path: Path, content: bytes) -> str:
     """Of the tensors, their names and shapes, and the metadata but the hash itself."""
-    metadata, tensors = _split(path, content)
+    metadata, tensors = _header(path, content)
     metadata = {key: value for key, value in metadata.items() if key != "sha256"}
     described = json.dumps([metadata, tensors], sort_keys=True).encode("utf-8")
-    return sha256(described, memoryview(content)[8 + int.from_bytes(content[:8], "little") :])
+    return sha256(described, memoryview(content)[_end_of_header(content) :])
 
 
-def _split(path: Path, content: bytes) -> tuple[dict[str, str], dict[str, Any]]:
-    """The two parts of a safetensors header: metadata, and the tensors' names, types and places."""
-    try:
-        size = int.from_bytes(content[:8], "little")
-        header = json.loads(content[8 : 8 + size])
-        return header.pop("__metadata__"), header
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise DataError(f"{path} is damaged: its header cannot be read", "train again") from error
+def _header(path: Path, content: bytes) -> tuple[dict[str, str], dict[str, Any]]:
+    return parse_header(path, content[LENGTH : _end_of_header(content)])
+
+
+def _end_of_header(content: bytes) -> int:
+    return LENGTH + int.from_bytes(content[:LENGTH], "little")
