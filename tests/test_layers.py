@@ -27,7 +27,7 @@ ALLOWED = {
 }
 HEAVY = TRAIN_EXTRA
 LIGHT = {"ground", "text", "counts", "runtime"}
-COMPAT = Path(__file__).parent / "compat" / "0.1.0" / "checkpoints"
+COMPAT = Path(__file__).parent / "compat" / "0.1.0"
 DOOR = "runtime"  # where nplm itself stands: its __init__ opens a model
 
 
@@ -135,13 +135,17 @@ def modules_after(code: str, cwd: Path) -> set[str]:
     return {name.partition(".")[0] for name in json.loads(done.stderr.splitlines()[-1])}
 
 
-def test_generate_loads_nothing_of_the_training_half(tiny_model: Path, tmp_path: Path) -> None:
+def modules_after_command(words: list[str], cwd: Path, ends: int = 0) -> set[str]:
+    """The same after `nplm WORDS`, which ends with that exit code."""
     code = (
-        f"sys.argv = ['nplm', 'generate', {str(tiny_model)!r}, '-n', '3']\n"
-        "from nplm.cli.main import main\n"
-        "try:\n    main()\nexcept SystemExit as done:\n    assert not done.code"
+        f"sys.argv = ['nplm', *{words!r}]\nfrom nplm.cli.main import main\n"
+        f"try:\n    main()\nexcept SystemExit as done:\n    assert (done.code or 0) == {ends}"
     )
-    loaded = modules_after(code, tmp_path)
+    return modules_after(code, cwd)
+
+
+def test_generate_loads_nothing_of_the_training_half(tiny_model: Path, tmp_path: Path) -> None:
+    loaded = modules_after_command(["generate", str(tiny_model), "-n", "3"], tmp_path)
     assert "onnxruntime" in loaded
     assert not loaded & HEAVY
 
@@ -163,20 +167,13 @@ def test_what_draws_is_loaded_only_to_draw(
 ) -> None:
     model = shutil.copy(tiny_model, tmp_path)  # a look at test is recorded beside it
     words = command.format(model=model, data=small_folder, names=names_file).split()
-    code = (
-        f"sys.argv = ['nplm', *{words!r}]\nfrom nplm.cli.main import main\n"
-        "try:\n    main()\nexcept SystemExit as done:\n    assert not done.code"
-    )
     may = {"torch"} if command == "doctor" else set()  # to name its devices
-    assert not modules_after(code, tmp_path) & (HEAVY - may)
+    assert not modules_after_command(words, tmp_path) & (HEAVY - may)
 
 
 def test_help_loads_no_arrays(tmp_path: Path) -> None:
-    code = (
-        "sys.argv = ['nplm', '--help']\nfrom nplm.cli.main import main\n"
-        "try:\n    main()\nexcept SystemExit as done:\n    assert not done.code"
-    )
-    assert not modules_after(code, tmp_path) & (HEAVY | {"numpy", "onnxruntime"})
+    loaded = modules_after_command(["--help"], tmp_path)
+    assert not loaded & (HEAVY | {"numpy", "onnxruntime"})
 
 
 def test_a_log_of_evaluations_is_read_without_torch(tmp_path: Path) -> None:
@@ -209,7 +206,7 @@ from nplm.runs.header import is_evaluated, is_finished
 from nplm.runs.looks import looks
 from nplm.runs.metrics import batch_losses, metrics
 from nplm.runs.trials import best, results
-folder = Path({str(COMPAT)!r})
+folder = Path({str(COMPAT / "checkpoints")!r})
 names, stopped = folder / "names", folder / "stopped"
 steps = read_facts(names).config.steps
 assert len(batch_losses(names)) == steps == metrics(names)[-1].step
@@ -218,3 +215,22 @@ assert (looks(names), looks(folder / 'ngram')) == (0, 1)
 assert best(results(folder / "names-sweep")).status == "done"
 """
     modules_after(code, tmp_path)
+
+
+@pytest.mark.training
+@pytest.mark.parametrize(
+    ("command", "ends"),
+    [
+        ("plot loss checkpoints/names", 0),
+        ("plot sweep", 0),
+        ("report checkpoints/ngram", 0),  # its evaluations are removed: it has no more than curves
+        ("report checkpoints/no", 3),
+        ("report checkpoints/names --data data/lesson", 3),
+        ("report checkpoints/names --out data/names.txt", 3),
+    ],
+)
+def test_what_needs_no_weights_loads_no_torch(tmp_path: Path, command: str, ends: int) -> None:
+    shutil.copytree(COMPAT, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "checkpoints" / "ngram" / "metrics.jsonl").unlink()
+    loaded = modules_after_command(command.split(), tmp_path, ends)
+    assert not loaded & (HEAVY - {"matplotlib", "jinja2"})

@@ -4,7 +4,7 @@ import base64
 import re
 import shutil
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,7 +16,9 @@ import pytest
 from nplm.config import DatasetConfig, RunConfig, SamplingConfig, StreamConfig
 from nplm.counts.tables import table_of
 from nplm.presets import override, preset
-from nplm.report.page import SCORED, Report, describe, render
+from nplm.report.behaviour import SCORED, Behaviour
+from nplm.report.content import Report, describe
+from nplm.report.page import render
 from nplm.runs import run
 from nplm.runs.facts import new_facts, write_facts
 from nplm.runs.layout import BEST, LAST, METRICS
@@ -142,6 +144,11 @@ def naive_nats(folder: Path, data: Dataset, text: str) -> float:
     return total / len(ids)
 
 
+def behaviour(report: Report) -> Behaviour:
+    assert report.behaviour is not None
+    return report.behaviour
+
+
 def test_it_is_one_file_that_needs_nothing(page: Page) -> None:
     check_self_contained(page)
     assert page.headings == SECTIONS
@@ -165,8 +172,9 @@ def test_the_numbers_are_those_of_the_run(page: Page, run_folder: Path, small: D
 
 def test_bars_are_sorted_and_the_model_is_among_them(report: Report) -> None:
     assert list(report.bars.values()) == sorted(report.bars.values(), reverse=True)
-    assert report.val is not None
-    assert report.bars[report.this_label] == report.val.per_symbol
+    val = behaviour(report).val
+    assert val is not None
+    assert report.bars[report.this_label] == val.per_symbol
     assert report.this_label == "this network"
 
 
@@ -178,8 +186,11 @@ def test_the_share_seen(page: Page, run_folder: Path, small: Dataset) -> None:
         for one in generate(opened.model, opened.card, sampling, StreamConfig(indices=1000))
     ]
     known = set(small.texts("train"))
-    share = sum(text in known for text in texts) / 1000
-    assert f"Of 1,000 generated strings {100 * share:.1f} % stand in its training" in page.text
+    share = sum(text in known for text in texts) / len(texts)
+    assert (
+        f"Of {len(texts):,} generated strings {100 * share:.1f} % stand in its training"
+        in page.text
+    )
     shown = [(kind == "bdi.seen", text) for kind, text in page.inside if kind[:4] == "bdi."]
     assert shown == [(text in known, text) for text in texts[:60]]
 
@@ -188,7 +199,8 @@ def test_the_most_and_the_least_expected(report: Report, run_folder: Path, small
     texts = set(small.texts("val"))
     nats = sorted((naive_nats(run_folder, small, text), text) for text in texts)
     best, worst = nats[:SCORED], nats[::-1][:SCORED]
-    for scored, expected in ((report.best_scored, best), (report.worst_scored, worst)):
+    model = behaviour(report)
+    for scored, expected in ((model.best_scored, best), (model.worst_scored, worst)):
         assert [one.text for one in scored] == [text for _, text in expected]
         assert [one.nats_per_symbol for one in scored] == pytest.approx([n for n, _ in expected])
 
@@ -201,7 +213,7 @@ def test_strings_with_other_line_ends_are_scored_whole(
     config = DatasetConfig(("0.5", "0.5", "0"), split_by="line")
     data = dataset.build(sources.Source("odd", strings * 4, 0), config)
     folder = train(tmp_path / "run", override(tiny_config, {"steps": 20}, ""), data)
-    found, val = describe(folder, data, []), set(data.texts("val"))
+    found, val = behaviour(describe(folder, data, [])), set(data.texts("val"))
     assert val <= set(strings)
     nats = sorted((naive_nats(folder, data, text), text) for text in val)
     assert [one.text for one in found.best_scored] == [text for _, text in nats[:SCORED]]
@@ -240,7 +252,7 @@ def test_strings_of_val_that_stand_in_train(hostile: Page) -> None:
     assert "100.0% of the val strings also stand in train" in hostile.text
 
 
-def findings_before_training(data: Dataset, config: RunConfig, folder: Path) -> list[str]:
+def findings_before_training(data: Dataset, config: RunConfig, folder: Path) -> Sequence[str]:
     """What the page says of a run that has only just begun."""
     folder.mkdir()
     write_facts(folder, new_facts(config, data, folder, folder, "cpu", 1, "2.8.0"))

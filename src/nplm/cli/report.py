@@ -30,7 +30,8 @@ def report(
 ) -> None:
     """Everything about a run on one page: a single file that needs no network."""
     with training_extra("nplm report"):
-        from nplm.report.page import describe, render
+        from nplm.report.content import describe
+        from nplm.report.page import render
         from nplm.runs.facts import read_facts
     from nplm.files import refuse_existing, write_bytes
 
@@ -39,7 +40,7 @@ def report(
     refuse_existing(target, force=force)
     facts = read_facts(folder)
     dataset = dataset_of(folder, facts, data, "the report needs that one: --data DIR")
-    with stage("scoring, sampling, drawing"):
+    with training_extra("nplm report"), stage("scoring, sampling, drawing"):
         page = render(describe(folder, dataset, commands(folder, facts, dataset)))
     write_bytes(target, page.encode("utf-8"))
     note(f"{target}: {target.stat().st_size:,} bytes")
