@@ -46,25 +46,25 @@ class Writer:
         line = json.dumps(asdict(evaluation)) + "\n"
         _append(self.folder / METRICS, line.encode("utf-8"))
 
-    def save(self, trainer: Recipe) -> None:
+    def save(self, recipe: Recipe) -> None:
         """Write a whole checkpoint: the logs, the best weights, then the state that counts."""
         _append(self.folder / LOSSES, np.array(self._losses, np.float32).tobytes())
         self._losses.clear()
-        state = trainer.state()
+        state = recipe.state()
         numbers = {
             "step": state.step,
             "train_seconds": state.train_seconds,
             "best_step": state.best_step,
             "best_nats": state.best_nats,
         }
-        self.save_best(trainer)  # first: a best that is ahead of the state is found again
+        self.save_best(recipe)  # first: a best that is ahead of the state is found again
         write_tensors(self.folder / LAST, numbers, self._hashes, state.tensors)
 
-    def save_best(self, trainer: Recipe) -> None:
-        if trainer.has_best and trainer.best_step != self._best_written:
-            number = {"step": trainer.best_step}
-            write_tensors(self.folder / BEST, number, self._hashes, trainer.best)
-            self._best_written = trainer.best_step
+    def save_best(self, recipe: Recipe) -> None:
+        if recipe.has_best and recipe.best_step != self._best_written:
+            number = {"step": recipe.best_step}
+            write_tensors(self.folder / BEST, number, self._hashes, recipe.best)
+            self._best_written = recipe.best_step
 
     def save_ngram(self, table: NGramTable) -> None:
         tensors = {"transitions": table.transitions.cpu(), "rows": table.rows.cpu()}

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from nplm.config import RunConfig
+from nplm.counts.contexts import ContextTable
 from nplm.counts.ngram import MAX_ORDER, best_order
 from nplm.counts.tables import tables_of
 from nplm.errors import DataError, DivergedError
@@ -137,46 +138,54 @@ def refuse_run(folder: Path, *, force: bool) -> None:
 def _train_locked(
     folder: Path, facts: RunFacts, dataset: Dataset, *, resume: bool, stop: Callable[[], bool]
 ) -> Generator[RunEvent, None, None]:
-    config, device = facts.config, facts.device
-    table, val = tables_of(dataset, config.block_size)
-    trainer = Recipe(config, table, val, device)
+    table, val = tables_of(dataset, facts.config.block_size)
+    recipe = Recipe(facts.config, table, val, facts.device)
     if not resume:  # only now, when all that could be refused has been
         (folder / LAST).unlink(missing_ok=True)
         write_facts(folder, facts)
     writer = Writer(folder)
     if (folder / LAST).exists():
-        trainer.restore(writer.resume())
+        recipe.restore(writer.resume())
     else:
         _clear(folder)  # of an earlier run, or one killed before its first save
-    if trainer.ngram:
-        writer.save_ngram(trainer.ngram)
-    yield Started(
-        trainer.step,
-        sum(parameter.numel() for parameter in trainer.module.parameters()),
+    if recipe.ngram:
+        writer.save_ngram(recipe.ngram)
+    yield _started(recipe, table)
+    yield from _steps(recipe, writer, stop)
+
+
+def _started(recipe: Recipe, table: ContextTable) -> Started:
+    return Started(
+        recipe.step,
+        sum(parameter.numel() for parameter in recipe.module.parameters()),
         len(table),
         table.floor(),
-        device,
-        len(trainer.ngram.rows) - 1 if trainer.ngram else 0,
-        config.mixture.order if trainer.ngram else 0,
+        str(recipe.device),
+        len(recipe.ngram.rows) - 1 if recipe.ngram else 0,
+        recipe.config.mixture.order if recipe.ngram else 0,
     )
+
+
+def _steps(recipe: Recipe, writer: Writer, stop: Callable[[], bool]) -> Iterator[RunEvent]:
+    """The recipe's events, each logged before it is handed on, and the saves."""
     saved = time.monotonic()
     try:
-        for event in trainer.run(stop):
+        for event in recipe.run(stop):
             if isinstance(event, Stepped):
                 writer.log_losses(event.losses)
             elif isinstance(event, Evaluated):
                 writer.log_evaluation(event)
             yield event
             # Between the last step of an interval and its evaluation a checkpoint would lose that.
-            if time.monotonic() - saved >= SAVE_SECONDS and not trainer.evaluation_due:
-                writer.save(trainer)
+            if time.monotonic() - saved >= SAVE_SECONDS and not recipe.evaluation_due:
+                writer.save(recipe)
                 saved = time.monotonic()
-                yield Saved(trainer.step)
+                yield Saved(recipe.step)
     except DivergedError:
-        writer.save_best(trainer)
+        writer.save_best(recipe)
         raise
-    writer.save(trainer)
-    yield Saved(trainer.step)
+    writer.save(recipe)
+    yield Saved(recipe.step)
 
 
 def _matching_facts(folder: Path, config: RunConfig, dataset: Dataset, device: str) -> RunFacts:

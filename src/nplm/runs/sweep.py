@@ -33,7 +33,7 @@ from nplm.runs.trials import (
     refuse_folder,
     write_results,
 )
-from nplm.text.dataset import load
+from nplm.text.dataset import Dataset, load
 from nplm.training.events import Stepped
 
 POLL_SECONDS = 0.1
@@ -68,13 +68,7 @@ def sweep(
             settings over the same data; or a trial cannot be run.
     """
     dataset = load(dataset_folder)
-    if not dataset.symbols("val"):
-        raise DataError(
-            f"{dataset_folder} has no val split to compare trials on",
-            "build it with a share for val",
-        )
-    for trial in trials:
-        refuse_order(trial.config, dataset)
+    _refuse_data(dataset, dataset_folder, trials)
     refuse_folder(folder)
     with locked(folder):
         if force:
@@ -92,6 +86,17 @@ def sweep(
             ended[trial.name] = record_of(result, trial, dataset.sha256)
             write_results(folder, ended)
             yield outcome_of(result)
+
+
+def _refuse_data(dataset: Dataset, dataset_folder: Path, trials: list[Trial]) -> None:
+    """Raise DataError where trials on a data set could not be compared, or not be run."""
+    if not dataset.symbols("val"):
+        raise DataError(
+            f"{dataset_folder} has no val split to compare trials on",
+            "build it with a share for val",
+        )
+    for trial in trials:
+        refuse_order(trial.config, dataset)
 
 
 def _run_all(
