@@ -109,6 +109,20 @@ def test_a_fit_is_the_naive_one(strings: Lists, order: int, wider: int) -> None:
     assert len(ngram) == len(naive.counts)
 
 
+@given(LISTS, st.sampled_from(ORDERS), st.integers(0, 2))
+@settings(deadline=None)
+def test_pairs_and_shares_add_up_to_the_probabilities(
+    strings: Strings, order: int, wider: int
+) -> None:
+    table = count(strings, order - 1 + wider, 5)  # symbol 4 is never seen
+    ngram = fit(table, order)
+    for contexts in (table.contexts, drawn(50, order - 1 + wider, 5), table.contexts[:0]):
+        sparse = ngram.sparse_probabilities(contexts)
+        p = sparse.shares[:, None] * sparse.common
+        np.add.at(p, (sparse.rows, sparse.symbols), sparse.values)
+        same(p, ngram.probabilities(contexts))
+
+
 @pytest.mark.parametrize("order", ORDERS)
 def test_names_are_fitted_as_the_naive_one_does(small: Dataset, order: int) -> None:
     """With discounts that are estimated, which lists of a few strings never have."""

@@ -17,11 +17,10 @@ from nplm.training.batches import (
     ContextSampler,
     FullSampler,
     PositionSampler,
-    Targets,
-    distributions,
     make_sampler,
 )
 from nplm.training.network import NeuralLM
+from nplm.training.targets import DenseTargets, PairTargets, Smoothing
 
 BLOCK_SIZE = 3
 
@@ -46,7 +45,7 @@ def test_loss_and_gradient_equal_the_plain_ones(small: Dataset, table: ContextTa
     network = NeuralLM(ModelConfig(BLOCK_SIZE, 5, 12, dropout=0.0), len(small.vocab)).double()
     contexts, symbols = windows(small.splits["train"].ids)
     plain = F.cross_entropy(network(torch.from_numpy(contexts)), torch.from_numpy(symbols))
-    batch = FullSampler(table, Targets(table)).batch(0)
+    batch = FullSampler(table, DenseTargets(table, None)).batch(0)
     weights = torch.from_numpy(table.totals / table.symbols)
     targets = torch.zeros(len(table), len(small.vocab), dtype=torch.float64)
     targets[table.pair_rows, table.targets.astype(np.int64)] = torch.from_numpy(
@@ -69,7 +68,7 @@ def test_loss_and_gradient_equal_the_plain_ones(small: Dataset, table: ContextTa
 def test_a_systematic_draw_is_exact_to_one(
     table: ContextTable, size: int, seed: int, step: int
 ) -> None:
-    rows, repeats = ContextSampler(table, size, seed, Targets(table)).draw(step)
+    rows, repeats = ContextSampler(table, size, seed, DenseTargets(table, None)).draw(step)
     assert repeats.sum() == size
     drawn = np.zeros(len(table))
     drawn[rows] = repeats
@@ -79,7 +78,7 @@ def test_a_systematic_draw_is_exact_to_one(
 def test_the_draw_is_unbiased(table: ContextTable) -> None:
     """Over many steps each context is drawn in proportion to its count."""
     size, steps = 64, 4000
-    sampler = ContextSampler(table, size, 1, Targets(table))
+    sampler = ContextSampler(table, size, 1, DenseTargets(table, None))
     drawn = np.zeros(len(table))
     for step in range(steps):
         rows, repeats = sampler.draw(step)
@@ -91,8 +90,8 @@ def test_the_draw_is_unbiased(table: ContextTable) -> None:
 def test_the_expected_batch_loss_is_the_full_loss(small: Dataset, table: ContextTable) -> None:
     torch.manual_seed(0)
     network = NeuralLM(ModelConfig(BLOCK_SIZE, 5, 12, dropout=0.0), len(small.vocab))
-    full = FullSampler(table, Targets(table)).batch(0)
-    sampler = ContextSampler(table, 256, 2, Targets(table))
+    full = FullSampler(table, DenseTargets(table, None)).batch(0)
+    sampler = ContextSampler(table, 256, 2, DenseTargets(table, None))
     with torch.no_grad():
         truth = full.loss(network(full.contexts)).item()
         batches = [sampler.batch(step) for step in range(500)]
@@ -117,45 +116,28 @@ def test_batches_are_functions_of_seed_and_step(table: ContextTable) -> None:
         assert not torch.equal(one.batch(7).contexts, one.batch(8).contexts)
 
 
-def test_targets_are_the_same_dense_and_on_demand(
-    table: ContextTable, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rows = np.array([3, 0, 5, 5])
-    dense = Targets(table).of(rows)
-    monkeypatch.setattr("nplm.training.batches.MAX_DENSE", 0)
-    assert torch.equal(Targets(table).of(rows), dense)
-    np.testing.assert_allclose(distributions(table, rows).sum(axis=1), 1, rtol=1e-6)
-
-
-@pytest.mark.parametrize("order", [2, 4])  # shorter contexts than the table's, and as long
-@pytest.mark.parametrize("smoothing", [0.0, 0.4, 1.0])
-def test_smoothed_targets_are_the_weighted_sum(
-    table: ContextTable, monkeypatch: pytest.MonkeyPatch, smoothing: float, order: int
-) -> None:
-    ngram, rows = fit(table, order), np.array([3, 0, len(table) - 1, 5, 5])
-    p = distributions(table, rows).astype(np.float64)
-    expected = (1 - smoothing) * p + smoothing * ngram.probabilities(table.contexts[rows])
-    dense = Targets(table, smoothing, ngram).of(rows)
-    assert dense.dtype == torch.float32
-    np.testing.assert_allclose(dense, expected, rtol=0, atol=1e-6)
-    np.testing.assert_allclose(dense.sum(1), 1, rtol=0, atol=1e-6)
-    monkeypatch.setattr("nplm.training.batches.MAX_DENSE", 0)
-    monkeypatch.setattr("nplm.training.batches.CHUNK", 2 * table.vocab_size)
-    assert torch.equal(Targets(table, smoothing, ngram).of(rows), dense)
-
-
 @pytest.mark.parametrize("batch_size", [50, "full"])
-def test_samplers_give_smoothed_targets(table: ContextTable, batch_size: int | str) -> None:
+@pytest.mark.parametrize("limit", [26, 27])
+def test_samplers_give_smoothed_targets(
+    table: ContextTable, monkeypatch: pytest.MonkeyPatch, batch_size: int | str, limit: int
+) -> None:
+    monkeypatch.setattr("nplm.training.targets.FEW_SYMBOLS", limit)
     ngram = fit(table, 3)
     config = TrainConfig(batch_size=batch_size, smoothing=0.4)
-    batch = make_sampler(config, table, ngram).batch(0)
-    plain = make_sampler(TrainConfig(batch_size=batch_size, smoothing=0.0), table).batch(0)
+    batch = make_sampler(config, table, Smoothing(0.4, ngram)).batch(0)
+    plain = make_sampler(config, table, None).batch(0)
     assert torch.equal(batch.contexts, plain.contexts)
     smooth = torch.from_numpy(ngram.probabilities(batch.contexts.numpy())).float()
-    torch.testing.assert_close(batch.targets, 0.6 * plain.targets + 0.4 * smooth)
+    assert isinstance(batch.targets, PairTargets) == (limit < table.vocab_size)
+    if limit == table.vocab_size:
+        torch.testing.assert_close(batch.targets, 0.6 * plain.targets + 0.4 * smooth)
+    logits = torch.randn(len(batch.contexts), table.vocab_size)
+    of_smooth = -(smooth * logits.log_softmax(1)).sum(1) @ batch.weights
+    expected = 0.6 * plain.loss(logits) + 0.4 * of_smooth
+    torch.testing.assert_close(batch.loss(logits), expected)
 
 
 def test_one_string_trains() -> None:
     table = count_contexts(Strings.of_ids(np.array([1, 2, 0], np.uint8)), 2, 3)
-    batch = ContextSampler(table, 6, 0, Targets(table)).batch(0)
+    batch = ContextSampler(table, 6, 0, DenseTargets(table, None)).batch(0)
     assert batch.weights.tolist() == pytest.approx([1 / 3] * 3)

@@ -11,12 +11,13 @@ from nplm.counts.contexts import ContextTable
 from nplm.counts.tables import table_of
 from nplm.presets import override, preset
 from nplm.text.dataset import Dataset
-from nplm.training.batches import ContextSampler, Targets
+from nplm.training.batches import ContextSampler
 from nplm.training.captured import CapturedStep, DeviceSampler, DeviceStep, make_device_sampler
 from nplm.training.events import Evaluated, Stepped
 from nplm.training.network import NeuralLM
 from nplm.training.optimizer import learning_rate
 from nplm.training.recipe import Recipe
+from nplm.training.targets import DenseTargets
 from nplm.training.trainer import Trainer
 
 
@@ -31,7 +32,7 @@ def test_unmerged_rows_have_the_loss_and_gradient_of_merged_ones(small: Dataset,
     torch.manual_seed(0)
     table = table_of(small, "train", 3)
     network = NeuralLM(ModelConfig(3, 6, 32, dropout=0.0), len(small.vocab))
-    targets = Targets(table)
+    targets = DenseTargets(table, None)
     merged = ContextSampler(table, 200, 5, targets).batch(step)
     sampler = DeviceSampler(table, 200, 5, targets, torch.device("cpu"))
     sampler.aim(step)

@@ -12,7 +12,7 @@ from nplm.errors import DeviceError, UsageError
 from nplm.presets import override, preset
 from nplm.runs.opened import load_run
 from nplm.text.dataset import Dataset
-from nplm.training import batches, device
+from nplm.training import device, targets
 from nplm.training.captured import make_device_sampler
 from nplm.training.device import choose, for_generating, for_training, work
 
@@ -118,9 +118,9 @@ def test_a_table_too_large_to_keep_there_is_for_the_cpu(
     config = preset("default")
     entries = len(table_of(small, "train", config.model.block_size)) * len(small.vocab)
     assert entries < small.symbols("train") * len(small.vocab)
-    monkeypatch.setattr(batches, "MAX_DENSE", entries)
+    monkeypatch.setattr(targets, "MAX_DENSE", entries)
     assert for_training("auto", config, small) == "cuda:0"
-    monkeypatch.setattr(batches, "MAX_DENSE", entries - 1)
+    monkeypatch.setattr(targets, "MAX_DENSE", entries - 1)
     assert for_training("auto", config, small) == "cpu"
     assert for_training("cuda", config, small) == "cuda:0"  # asked for: refused later, in words
 
@@ -161,6 +161,6 @@ def test_a_gpu_is_not_given_a_table_that_is_too_large(
     small: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config, table = preset("classic"), table_of(small, "train", 3)
-    monkeypatch.setattr(batches, "MAX_DENSE", len(table) * table.vocab_size - 1)
+    monkeypatch.setattr(targets, "MAX_DENSE", len(table) * table.vocab_size - 1)
     with pytest.raises(UsageError, match=r"27 symbols are too many there; use --device cpu"):
         make_device_sampler(config.train, table, None, torch.device("cpu"))

@@ -25,7 +25,7 @@ from nplm.text.vocab import BOUNDARY
 MAX_ORDER = 8  # of those that `best_order` tries
 USUAL_ORDER = 6  # where there is no val to choose it on
 FALLBACK = (0.5, 1.0, 1.5)  # discounts of counts 1, 2, 3 and more that cannot be estimated
-CHUNK = 1 << 22  # entries of a dense block of rows
+CHUNK = 1 << 18  # entries of a dense block of rows: what a processor keeps near it
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +56,25 @@ class Level:
 
 
 @dataclass(frozen=True, eq=False)
+class SparseRows:
+    """Rows (B, V) of probabilities as pairs, which add up, and a share of one row common to all.
+
+    Attributes:
+        rows: (P,) int64, the row of each pair.
+        symbols: (P,) int64, its symbol; a row may name a symbol several times.
+        values: (P,) what the pair adds there.
+        shares: (B,) how much of `common` each row has.
+        common: (V,) the unigram.
+    """
+
+    rows: NDArray[np.int64]
+    symbols: NDArray[np.int64]
+    values: NDArray[np.float64]
+    shares: NDArray[np.float64]
+    common: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
 class NGram:
     """An n-gram model; `levels[k]` holds contexts of k symbols."""
 
@@ -77,6 +96,25 @@ class NGram:
             seen = np.flatnonzero(found >= 0)
             p[seen] = _interpolate(level, found[seen], p[seen])
         return p
+
+    def sparse_probabilities(self, contexts: NDArray[np.integer]) -> SparseRows:
+        """As `probabilities`: what each level gains, times what the longer ones leave to it."""
+        unigram, *longer = self._path(contexts)
+        none = np.zeros(0, np.int64)
+        rows, symbols, values = [none], [none], [np.zeros(0)]
+        shares = np.ones(len(contexts))  # (B,)
+        for level, found in reversed(longer):
+            seen = np.flatnonzero(found >= 0)
+            pairs, row = pairs_of(level.offsets, found[seen])
+            rows.append(seen[row])
+            symbols.append(level.pairs[pairs] % self.vocab_size)
+            values.append(level.gains[pairs] * shares[rows[-1]])
+            shares[seen] *= level.left[found[seen]]
+        uniform = np.full((1, self.vocab_size), 1 / self.vocab_size)
+        (common,) = _interpolate(unigram[0], np.zeros(1, np.int64), uniform)
+        return SparseRows(
+            np.concatenate(rows), np.concatenate(symbols), np.concatenate(values), shares, common
+        )
 
     def rows(self) -> Iterator[NDArray[np.float64]]:
         """p(.|c) of every context: per level blocks (up to C, V), levels and contexts in order."""

@@ -2,7 +2,7 @@
 
 A sampler is a function of (seed, step) and holds no state, so a resumed run draws what the
 uninterrupted one would have drawn. Letters: R rows of a batch, B draws, T block size, V vocabulary
-size, C distinct contexts, N positions.
+size, C distinct contexts, E distinct (context, symbol) pairs.
 """
 
 from dataclasses import dataclass
@@ -15,16 +15,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nplm.config import TrainConfig
-from nplm.counts.contexts import ContextTable, pairs_of
-from nplm.counts.ngram import CHUNK, NGram
+from nplm.counts.contexts import ContextTable
+from nplm.training.targets import PairTargets, Smoothing, Targets, make_targets
 
 GOLDEN = (5**0.5 - 1) / 2
-MAX_DENSE = 1 << 26  # entries of a dense (C, V) table of distributions, 256 MB in float32
-
-
-def is_dense(contexts: int, vocab_size: int) -> bool:
-    """Whether a whole table of distributions is small enough to be kept."""
-    return contexts * vocab_size <= MAX_DENSE
 
 
 @dataclass(frozen=True)
@@ -33,18 +27,26 @@ class Batch:
 
     Attributes:
         contexts: (R, T) int64.
-        targets: (R,) int64 next symbols, or (R, V) float32 distributions of them.
+        targets: (R,) int64 next symbols, or their distributions, (R, V) float32 or as pairs.
         weights: (R,) float32 that add up to 1.
     """
 
     contexts: Tensor
-    targets: Tensor
+    targets: Tensor | PairTargets
     weights: Tensor
 
     def loss(self, logits: Tensor) -> Tensor:
         """Weighted cross-entropy in nats per symbol."""
-        rows = F.cross_entropy(logits, self.targets, reduction="none")  # (R,)
+        if isinstance(self.targets, PairTargets):
+            rows = self.targets.cross_entropy(logits)  # (R,)
+        else:
+            rows = F.cross_entropy(logits, self.targets, reduction="none")
         return rows @ self.weights
+
+
+def contexts_of(table: ContextTable, rows: NDArray[np.int64]) -> Tensor:
+    """The contexts (R, T) int64 of some rows (R,) of a table."""
+    return torch.from_numpy(table.contexts[rows].astype(np.int64))
 
 
 class Sampler(Protocol):
@@ -60,10 +62,7 @@ class PositionSampler:
     """
 
     def __init__(self, table: ContextTable, batch_size: int, seed: int) -> None:
-        self._contexts = torch.from_numpy(table.contexts.astype(np.int64))[
-            table.pair_rows
-        ]  # (E, T)
-        self._targets = torch.from_numpy(table.targets.astype(np.int64))  # (E,)
+        self._table, self._rows = table, table.pair_rows  # (E,)
         self._ends = np.cumsum(table.counts)
         self._weights = torch.full((batch_size,), 1 / batch_size)
         self._seed = seed
@@ -71,8 +70,9 @@ class PositionSampler:
     def batch(self, step: int) -> Batch:
         generator = np.random.Generator(np.random.Philox(key=self._seed, counter=[0, step, 0, 0]))
         positions = generator.integers(0, self._ends[-1], len(self._weights))
-        pairs = torch.from_numpy(np.searchsorted(self._ends, positions, side="right"))
-        return Batch(self._contexts[pairs], self._targets[pairs], self._weights)
+        pairs = np.searchsorted(self._ends, positions, side="right")
+        targets = torch.from_numpy(self._table.targets[pairs].astype(np.int64))
+        return Batch(contexts_of(self._table, self._rows[pairs]), targets, self._weights)
 
 
 class ContextSampler:
@@ -85,9 +85,8 @@ class ContextSampler:
     within a batch are merged into a weight.
     """
 
-    def __init__(self, table: ContextTable, batch_size: int, seed: int, targets: "Targets") -> None:
-        self._contexts = torch.from_numpy(table.contexts.astype(np.int64))  # (C, T)
-        self._targets = targets
+    def __init__(self, table: ContextTable, batch_size: int, seed: int, targets: Targets) -> None:
+        self._table, self._targets = table, targets
         self._ends = np.cumsum(table.totals).astype(np.float64)
         self._size = batch_size
         self._places = np.arange(batch_size)
@@ -103,7 +102,7 @@ class ContextSampler:
     def batch(self, step: int) -> Batch:
         rows, repeats = self.draw(step)
         weights = torch.from_numpy((repeats / self._size).astype(np.float32))
-        return Batch(self._contexts[torch.from_numpy(rows)], self._targets.of(rows), weights)
+        return Batch(contexts_of(self._table, rows), self._targets.of(rows), weights)
 
 
 def first_shift(seed: int) -> float:
@@ -119,64 +118,22 @@ def shift_of(first: float, step: int) -> float:
 class FullSampler:
     """The whole table in every step, weighted by counts: the exact gradient."""
 
-    def __init__(self, table: ContextTable, targets: "Targets") -> None:
+    def __init__(self, table: ContextTable, targets: Targets) -> None:
         weights = torch.from_numpy((table.totals / table.symbols).astype(np.float32))
-        contexts = torch.from_numpy(table.contexts.astype(np.int64))
-        self._batch = Batch(contexts, targets.of(np.arange(len(table))), weights)
+        rows = np.arange(len(table))
+        self._batch = Batch(contexts_of(table, rows), targets.of(rows), weights)
 
     def batch(self, step: int) -> Batch:
         return self._batch
 
 
-class Targets:
-    """What a network learns of each context: (1 - a) p(.|c) + a p_ngram(.|c).
-
-    Kept dense where that is small, else made on demand.
-
-    Args:
-        smoothing: a; 0 gives the empirical p(.|c).
-        ngram: needed where a is above 0.
-    """
-
-    def __init__(
-        self, table: ContextTable, smoothing: float = 0.0, ngram: NGram | None = None
-    ) -> None:
-        self._table, self._smoothing, self._ngram = table, smoothing, ngram
-        self._dense: Tensor | None = None
-        if is_dense(len(table), table.vocab_size):
-            self._dense = self._make(np.arange(len(table)))
-
-    def of(self, rows: NDArray[np.int64]) -> Tensor:
-        """(R,) contexts -> (R, V) float32."""
-        if self._dense is not None:
-            return self._dense[torch.from_numpy(rows)]
-        return self._make(rows)
-
-    def _make(self, rows: NDArray[np.int64]) -> Tensor:
-        p = distributions(self._table, rows)
-        if self._smoothing:
-            assert self._ngram is not None
-            size = max(1, CHUNK // self._table.vocab_size)  # the n-gram's rows are float64
-            for start in range(0, len(rows), size):
-                part = slice(start, start + size)
-                smooth = self._ngram.probabilities(self._table.contexts[rows[part]])
-                p[part] = (1 - self._smoothing) * p[part] + self._smoothing * smooth
-        return torch.from_numpy(p)
-
-
-def distributions(table: ContextTable, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The empirical distributions (R, V) of the next symbol of contexts `rows` (R,)."""
-    pairs, row = pairs_of(table.offsets, rows)
-    p = np.zeros((len(rows), table.vocab_size), np.float32)
-    p[row, table.targets[pairs]] = table.counts[pairs] / table.totals[rows][row]
-    return p
-
-
-def make_sampler(config: TrainConfig, table: ContextTable, ngram: NGram | None = None) -> Sampler:
-    """The sampler that the settings ask for; `ngram` is for smoothed targets."""
+def make_sampler(
+    config: TrainConfig, table: ContextTable, smoothing: Smoothing | None = None
+) -> Sampler:
+    """The sampler that the settings ask for, on the CPU."""
     if config.draw == "positions":
         return PositionSampler(table, int(config.batch_size), config.seed)
-    targets = Targets(table, config.smoothing, ngram)
+    targets = make_targets(table, smoothing)
     if config.batch_size == "full":
         return FullSampler(table, targets)
     return ContextSampler(table, int(config.batch_size), config.seed, targets)

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from nplm.config import TrainConfig
 from nplm.counts.contexts import ContextTable
-from nplm.counts.ngram import NGram
 from nplm.errors import UsageError
-from nplm.training.batches import Batch, Targets, first_shift, is_dense, shift_of
+from nplm.training.batches import Batch, contexts_of, first_shift, shift_of
 from nplm.training.network import NeuralLM
 from nplm.training.optimizer import update
+from nplm.training.targets import DenseTargets, Smoothing, is_dense
 
 WARM_UP_STEPS = 3
 
@@ -35,11 +35,11 @@ class DeviceSampler:
         table: ContextTable,
         batch_size: int,
         seed: int,
-        targets: Targets,
+        targets: DenseTargets,
         device: torch.device,
     ) -> None:
-        self._contexts = torch.from_numpy(table.contexts.astype(np.int64)).to(device)  # (C, T)
-        self._targets = targets.of(np.arange(len(table))).to(device)  # (C, V)
+        self._contexts = contexts_of(table, np.arange(len(table))).to(device)  # (C, T)
+        self._targets = targets.table.to(device)  # (C, V)
         self._ends = torch.from_numpy(np.cumsum(table.totals)).double().to(device)  # (C,)
         self._places = torch.arange(batch_size, device=device, dtype=torch.float64)  # (B,)
         self._weights = torch.full((batch_size,), 1 / batch_size, device=device)  # (B,)
@@ -59,7 +59,7 @@ class DeviceSampler:
 
 
 def make_device_sampler(
-    config: TrainConfig, table: ContextTable, ngram: NGram | None, device: torch.device
+    config: TrainConfig, table: ContextTable, smoothing: Smoothing | None, device: torch.device
 ) -> DeviceSampler:
     """The sampler that the settings ask for, on a GPU.
 
@@ -73,7 +73,7 @@ def make_device_sampler(
             f"{len(table):,} contexts times {table.vocab_size:,} symbols are too many there",
             "use --device cpu",
         )
-    targets = Targets(table, config.smoothing if ngram else 0.0, ngram)
+    targets = DenseTargets(table, smoothing)
     return DeviceSampler(table, int(config.batch_size), config.seed, targets, device)
 
 

@@ -8,9 +8,9 @@ from nplm.config import RunConfig
 from nplm.counts.tables import table_of
 from nplm.errors import DeviceError
 from nplm.text.dataset import Dataset
-from nplm.training.batches import is_dense
 from nplm.training.captured import draws_on_device
 from nplm.training.mixture import MAX_TABLE_BYTES, NGramTable
+from nplm.training.targets import is_dense
 from nplm.training.torchmodel import LanguageModel
 
 FIRST_CUDA = "cuda:0"

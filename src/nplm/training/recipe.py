@@ -28,6 +28,7 @@ from nplm.training.events import Evaluated, Event, Stepped
 from nplm.training.mixture import Mixture, NGramTable, learn_weights, share_out
 from nplm.training.network import NeuralLM
 from nplm.training.optimizer import learning_rate, make_optimizer
+from nplm.training.targets import Smoothing
 from nplm.training.torchmodel import LanguageModel, TorchModel, assemble
 from nplm.training.torchstate import RandomState
 from nplm.training.trainer import Trainer, diverged
@@ -188,14 +189,14 @@ class Recipe:
         """What only networks need: batches of what they are to learn, and an optimiser."""
         config = self.config.train
         counts = self._train.shorten(self.config.model.block_size)
-        ngram = None
+        smoothing = None
         if config.smoothing:  # no longer contexts than a network sees
             order = min(self.config.mixture.order, counts.block_size + 1)
-            ngram = self._fit(counts, order)
+            smoothing = Smoothing(config.smoothing, self._fit(counts, order))
         sampler = (
-            make_device_sampler(config, counts, ngram, self.device)
+            make_device_sampler(config, counts, smoothing, self.device)
             if self.device.type == "cuda"
-            else make_sampler(config, counts, ngram)
+            else make_sampler(config, counts, smoothing)
         )
         optimizer = make_optimizer(config, [*self.module.parameters()])
         rate = partial(learning_rate, config)
