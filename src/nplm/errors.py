@@ -2,7 +2,12 @@
 
     NplmError                    1
     ├── UsageError               2   an option or a combination of them makes no sense
-    ├── DataError                3   an input, a file or a folder is missing, broken or in the way
+    ├── DataError                3   what a text, a file or a folder holds cannot be used
+    │   └── PathError            3   a file or a folder cannot be read or written; it has a path
+    │       ├── NotFoundError    3   there is no file, data set, run or sweep
+    │       ├── ExistsError      3   something stands where it is to be written
+    │       ├── DamagedError     3   what stands there is not whole, or not what it should be
+    │       └── InUseError       3   another process works there
     ├── MissingExtraError        4   an optional part is not installed
     ├── DeviceError              5   a device or provider that was asked for is not available
     ├── VerificationError        6   an exported file does not compute what the network computes
@@ -13,6 +18,7 @@
 Bugs are not here: they surface as ordinary exceptions and assertions.
 """
 
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -26,8 +32,8 @@ class NplmError(Exception):
 
     exit_code: ClassVar[int] = 1
 
+    # `args` stay what each class was called with, so that an error may cross processes.
     def __init__(self, problem: str, cure: str = "") -> None:
-        super().__init__(problem)
         self.problem = problem
         self.cure = cure
 
@@ -41,6 +47,30 @@ class UsageError(NplmError):
 
 class DataError(NplmError):
     exit_code = 3
+
+
+class PathError(DataError):
+    """What happened to the file or folder `path`."""
+
+    def __init__(self, path: str | Path, problem: str, cure: str = "") -> None:
+        super().__init__(problem, cure)
+        self.path = Path(path)
+
+
+class NotFoundError(PathError):
+    pass
+
+
+class ExistsError(PathError):
+    pass
+
+
+class DamagedError(PathError):
+    pass
+
+
+class InUseError(PathError):
+    pass
 
 
 class MissingExtraError(NplmError):

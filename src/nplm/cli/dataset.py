@@ -11,7 +11,7 @@ from nplm.cli import latest
 from nplm.cli.console import note, stage, stdout
 from nplm.commandline import command_line
 from nplm.config import DatasetConfig
-from nplm.errors import DataError, UsageError
+from nplm.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from nplm.text.dataset import Dataset
@@ -66,7 +66,8 @@ def _content(source: Path) -> bytes:
     if str(source) == "-":
         return sys.stdin.buffer.read()
     if source == DEFAULT_SOURCE and not source.exists():
-        raise DataError(f"there is no {source} here", "name your own list: nplm dataset build FILE")
+        cure = "name your own list: nplm dataset build FILE"
+        raise NotFoundError(source, f"there is no {source} here", cure)
     return read_bytes(source, "give a text file with one string a line")
 
 

@@ -12,7 +12,7 @@ from nplm.cli import latest
 from nplm.cli.console import stdout, training_extra
 from nplm.cli.rundata import dataset_of
 from nplm.cli.testlooks import count_file, count_run
-from nplm.errors import DataError, UsageError
+from nplm.errors import DataError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from nplm.runs.opened import Run
@@ -144,7 +144,8 @@ def _find(digest: str, model: Path) -> "Dataset":
         with suppress(DataError):  # a damaged neighbour is not the one
             if read_json(described).get("sha256") == digest:
                 return load(described.parent)
-    raise DataError(
+    raise NotFoundError(
+        latest.DATA,
         f"the data set that {model} was trained on is not under {latest.DATA}/",
         "name one: --data DIR",
     )

@@ -14,7 +14,7 @@ from nplm.cli import latest
 from nplm.cli.console import counted, data_output, note, progress, training_extra
 from nplm.commandline import command_line
 from nplm.config import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
-from nplm.errors import DataError, UsageError
+from nplm.errors import DataError, NotFoundError, UsageError
 from nplm.runs.layout import BEST, CONFIG
 
 if TYPE_CHECKING:
@@ -192,7 +192,8 @@ def _open_export(run: Path, device: str) -> "OnnxModel":
     """The file that a run folder was exported to, open.
 
     Raises:
-        DataError: there is none, the run has been trained again since, or it is that of a run of
+        NotFoundError: there is none.
+        DataError: the run has been trained again since, or it is that of a run of
             the same name on other data.
     """
     from nplm.files import read_toml
@@ -200,7 +201,7 @@ def _open_export(run: Path, device: str) -> "OnnxModel":
 
     file = latest.EXPORTS / f"{run.resolve().name}.onnx"
     if not file.exists():
-        raise DataError(f"{run} has no export {file}", _cure(run))
+        raise NotFoundError(file, f"{run} has no export {file}", _cure(run))
     weights = run / BEST
     if weights.exists() and weights.stat().st_mtime > file.stat().st_mtime:
         raise DataError(f"{file} is older than {run}", _cure(run, "--force"))

@@ -4,7 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from nplm.cli.console import note
-from nplm.errors import DataError
+from nplm.errors import DataError, NotFoundError
 
 DATA, CHECKPOINTS, EXPORTS = Path("data"), Path("checkpoints"), Path("exports")
 
@@ -32,7 +32,8 @@ def run_folder(given: Path | None) -> Path:
         with suppress(DataError):  # a damaged neighbour is not the one
             found += [path] if is_finished(path.parent) else []
     if not found:
-        raise DataError(f"there is no finished run under {CHECKPOINTS}/", "make one: nplm train")
+        problem = f"there is no finished run under {CHECKPOINTS}/"
+        raise NotFoundError(CHECKPOINTS, problem, "make one: nplm train")
     return _named(max(found, key=_age).parent)
 
 
@@ -46,7 +47,7 @@ def sweep_folder(given: Path | None) -> Path:
 def _newest(folder: Path, pattern: str, what: str, maker: str) -> Path:
     found = list(folder.glob(pattern))
     if not found:
-        raise DataError(f"there is no {what} under {folder}/", f"make one: {maker}")
+        raise NotFoundError(folder, f"there is no {what} under {folder}/", f"make one: {maker}")
     newest = max(found, key=_age)
     _named(newest.parent if pattern.startswith("*/") else newest)
     return newest

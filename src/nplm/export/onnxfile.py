@@ -72,7 +72,7 @@ def export(
         novelty: carry a filter of the strings of all splits, 4 bytes each.
 
     Raises:
-        DataError: `out` exists and `force` is not given.
+        ExistsError: `out` exists and `force` is not given.
         VerificationError: onnxruntime does not compute what torch computes; `out` is as it was.
     """
     sidecar = out.with_name(out.name + ".json")

@@ -76,7 +76,8 @@ def describe(folder: Path, dataset: Dataset, commands: Sequence[str]) -> Report:
     """Collect a run's report; a run that was never evaluated has curves and facts alone.
 
     Raises:
-        DataError: there is no run, or a file of it is damaged.
+        NotFoundError: there is no run.
+        DamagedError: a file of it is damaged.
     """
     facts = read_facts(folder)
     evaluations, losses = metrics(folder), batch_losses(folder)

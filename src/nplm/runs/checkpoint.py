@@ -21,7 +21,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from nplm.errors import DataError
+from nplm.errors import DamagedError, InUseError, PathError
 from nplm.files import read_bytes, sha256, write_bytes
 from nplm.runs.facts import read_facts
 from nplm.runs.layout import BEST, CONFIG, LOCK, VOCAB
@@ -96,12 +96,14 @@ def metrics(folder: Path) -> list[Evaluated]:
     """The evaluations a run has logged.
 
     Raises:
-        DataError: a line is not one; the message names the file.
+        DamagedError: a line is not one; the message names the file.
     """
     try:
         return [Evaluated(**json.loads(line)) for line in _metric_lines(folder)]
     except (ValueError, TypeError) as error:
-        raise DataError(f"{folder / METRICS} is damaged: {error}", "train again") from error
+        raise DamagedError(
+            folder / METRICS, f"{folder / METRICS} is damaged: {error}", "train again"
+        ) from error
 
 
 def batch_losses(folder: Path) -> NDArray[np.float32]:
@@ -133,7 +135,7 @@ def _step_of(path: Path) -> int:
     try:
         return int(read_header(path)["step"])
     except (KeyError, ValueError) as error:
-        raise DataError(f"{path} is damaged: it has no step", "train again") from error
+        raise DamagedError(path, f"{path} is damaged: it has no step", "train again") from error
 
 
 @contextmanager
@@ -141,24 +143,25 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold a folder for this process, made if it is not there; it is let go when the process ends.
 
     Raises:
-        DataError: another process works there, or it cannot be made.
+        InUseError: another process works there.
+        PathError: it cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(
-            f"cannot write {folder}: {error.strerror}", "choose another --out"
+        raise PathError(
+            folder, f"cannot write {folder}: {error.strerror}", "choose another --out"
         ) from error
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        raise DataError(
-            f"{folder} is in use by another process", "wait for it or stop it"
+        raise InUseError(
+            folder, f"{folder} is in use by another process", "wait for it or stop it"
         ) from None
     except OSError as error:
-        raise DataError(
-            f"cannot write in {folder}: {error.strerror}", "choose another --out"
+        raise PathError(
+            folder, f"cannot write in {folder}: {error.strerror}", "choose another --out"
         ) from error
     try:
         yield
@@ -179,8 +182,8 @@ def _append(path: Path, content: bytes) -> None:
         with path.open("ab") as file:
             file.write(content)
     except OSError as error:
-        raise DataError(
-            f"cannot write {path}: {error.strerror}", "the last checkpoint stands"
+        raise PathError(
+            path, f"cannot write {path}: {error.strerror}", "the last checkpoint stands"
         ) from error
 
 

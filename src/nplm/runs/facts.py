@@ -9,7 +9,7 @@ import torch
 
 from nplm.commandline import command_line
 from nplm.config import MixtureConfig, ModelConfig, RunConfig, TrainConfig
-from nplm.errors import DataError, UsageError
+from nplm.errors import DamagedError, DataError, NotFoundError, UsageError
 from nplm.files import read_json, read_toml, write_bytes, write_json
 from nplm.runs.layout import CONFIG, VOCAB
 from nplm.runs.tensorfile import NO_RUN
@@ -94,10 +94,11 @@ def read_facts(run: Path) -> RunFacts:
     """Read a run's settings.
 
     Raises:
-        DataError: there is no run in `run`, or a file is damaged; the message names it.
+        NotFoundError: there is no run in `run`.
+        DamagedError: a file is damaged; the message names it.
     """
     if not (run / CONFIG).exists():
-        raise DataError(f"there is no run in {run}", NO_RUN)
+        raise NotFoundError(run, f"there is no run in {run}", NO_RUN)
     tables, vocab = read_toml(run / CONFIG, NO_RUN), read_json(run / VOCAB, NO_RUN)
     try:
         config = RunConfig(
@@ -117,5 +118,7 @@ def read_facts(run: Path) -> RunFacts:
         return RunFacts(
             config, card, dataset["name"], dataset["path"], settings["device"], settings["threads"]
         )
-    except (KeyError, TypeError, UsageError) as error:
-        raise DataError(f"{run / CONFIG} or {VOCAB} is damaged: {error}", "train again") from error
+    except (DataError, KeyError, TypeError, UsageError) as error:
+        raise DamagedError(
+            run, f"{run / CONFIG} or {VOCAB} is damaged: {error}", "train again"
+        ) from error

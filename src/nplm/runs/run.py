@@ -9,7 +9,7 @@ from pathlib import Path
 from nplm.config import RunConfig
 from nplm.counts.ngram import MAX_ORDER, best_order
 from nplm.counts.tables import tables_of
-from nplm.errors import DataError, DivergedError
+from nplm.errors import DataError, DivergedError, ExistsError
 from nplm.runs.checkpoint import LAST, LOSSES, METRICS, NGRAM, Writer, locked
 from nplm.runs.facts import RunFacts, new_facts, read_facts, write_facts
 from nplm.runs.layout import BEST, LOCK
@@ -74,9 +74,11 @@ def train(
         stop: asked between steps; when it says so, the run is saved and the iteration ends.
 
     Raises:
-        DataError: the folder holds a run and neither `resume` nor `force` is given, is in use, or
-            (with `resume`) holds a run with other settings or of another data set; or the order
-            is larger than any string, or the n-gram's tables too large.
+        ExistsError: the folder holds a run and neither `resume` nor `force` is given.
+        NotFoundError: it holds none to resume.
+        InUseError: another process works in it.
+        DataError: with `resume` it holds a run with other settings or of another data set; or the
+            order is larger than any string, or the n-gram's tables too large.
         DivergedError: a loss or parameter is not finite; the best weights so far are saved.
     """
     if not resume:
@@ -118,12 +120,13 @@ def refuse_order(config: RunConfig, dataset: Dataset) -> None:
 
 
 def refuse_run(folder: Path, *, force: bool) -> None:
-    """Raise DataError when `folder` holds anything that a new run would replace."""
+    """Raise ExistsError when `folder` holds anything that a new run would replace."""
     taken = folder.exists() and (
         not folder.is_dir() or any(path.name != LOCK for path in folder.iterdir())
     )
     if taken and not force:
-        raise DataError(
+        raise ExistsError(
+            folder,
             f"{folder} already exists",
             "go on with --resume, replace it with --force, or choose another --out",
         )

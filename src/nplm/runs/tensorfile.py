@@ -8,7 +8,7 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
-from nplm.errors import DataError
+from nplm.errors import DamagedError
 from nplm.files import read_bytes, sha256, write_bytes
 
 FORMAT = "1"
@@ -30,16 +30,19 @@ def read_tensors(path: Path, hashes: dict[str, str]) -> tuple[dict[str, str], di
     """The metadata and tensors of a file that `write_tensors` wrote, checked.
 
     Raises:
-        DataError: a byte was changed, or a file that `hashes` speaks of is another one.
+        DamagedError: a byte was changed, or a file that `hashes` speaks of is another one.
     """
     content = read_bytes(path, NO_RUN)
     header, _ = _split(path, content)
     if header.get("sha256") != _content_hash(path, content):
-        raise DataError(f"{path} is damaged: its content does not match its hash", "train again")
+        raise DamagedError(
+            path, f"{path} is damaged: its content does not match its hash", "train again"
+        )
     for key, value in hashes.items():
         if header.get(key) != value:
             name = key.removeprefix("sha256_")
-            raise DataError(
+            raise DamagedError(
+                path.parent / name,
                 f"{path.parent / name} is not the one {path.name} was saved with",
                 "put the original back or train again",
             )
@@ -66,4 +69,6 @@ def _split(path: Path, content: bytes) -> tuple[dict[str, str], dict[str, Any]]:
         header = json.loads(content[8 : 8 + size])
         return header.pop("__metadata__"), header
     except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise DataError(f"{path} is damaged: its header cannot be read", "train again") from error
+        raise DamagedError(
+            path, f"{path} is damaged: its header cannot be read", "train again"
+        ) from error

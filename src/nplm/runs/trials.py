@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nplm.config import RunConfig
-from nplm.errors import DataError
+from nplm.errors import DamagedError, DataError, ExistsError, NotFoundError, PathError
 from nplm.files import read_bytes, sha256, write_bytes
 from nplm.presets import override, shown
 from nplm.runs.layout import CONFIG, LOCK
@@ -84,10 +84,13 @@ def results(folder: Path) -> list[Outcome]:
     """The trials of a sweep that have ended, best first.
 
     Raises:
-        DataError: there is no sweep in `folder`, or its results are damaged.
+        NotFoundError: there is no sweep in `folder`.
+        DamagedError: its results are damaged.
     """
     if not (folder / RESULTS).exists():
-        raise DataError(f"there is no sweep in {folder}", "make one: nplm sweep --grid NAME=VALUES")
+        raise NotFoundError(
+            folder, f"there is no sweep in {folder}", "make one: nplm sweep --grid NAME=VALUES"
+        )
     return sorted(map(outcome_of, _read(folder).values()), key=lambda outcome: outcome.rank)
 
 
@@ -112,20 +115,20 @@ def _folder_name(name: str) -> str:
 
 
 def refuse_folder(folder: Path) -> None:
-    """Raise DataError where `folder` is something else than a sweep or a place for one."""
+    """Raise ExistsError where `folder` is something else than a sweep or a place for one."""
     if folder.exists() and not folder.is_dir():
-        raise DataError(f"{folder} is a file", "choose another --out")
+        raise ExistsError(folder, f"{folder} is a file", "choose another --out")
     sweep = (folder / RESULTS).exists() or (folder / TRIALS).exists()
     taken = folder.exists() and any(path.name != LOCK for path in folder.iterdir())
     if taken and not sweep:
-        raise DataError(f"{folder} is not a sweep", "choose another --out")
+        raise ExistsError(folder, f"{folder} is not a sweep", "choose another --out")
 
 
 def forget(folder: Path) -> None:
     """Remove the trials and the results of a sweep, and nothing else that stands among them.
 
     Raises:
-        DataError: something cannot be removed.
+        PathError: something cannot be removed.
     """
     try:
         (folder / RESULTS).unlink(missing_ok=True)
@@ -134,7 +137,9 @@ def forget(folder: Path) -> None:
             if _is_trial(path):
                 shutil.rmtree(path)
     except OSError as error:
-        raise DataError(f"cannot clear {folder}: {error}", "choose another --out") from error
+        raise PathError(
+            folder, f"cannot clear {folder}: {error}", "choose another --out"
+        ) from error
 
 
 def _is_trial(path: Path) -> bool:
@@ -192,7 +197,9 @@ def _read(folder: Path) -> dict[str, dict[str, Any]]:
             outcome_of(record), record["config"].items(), record["dataset_sha256"]
         return {name_of(record["values"]): record for record in records}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} is damaged: {error!r}", "start anew with --force") from error
+        raise DamagedError(
+            path, f"{path} is damaged: {error!r}", "start anew with --force"
+        ) from error
 
 
 def write_results(folder: Path, records: dict[str, dict[str, Any]]) -> None:

@@ -34,7 +34,9 @@ class Model:
         cache_mb: megabytes for what is known of the model.
 
     Raises:
-        DataError: the file is missing, not ONNX, or not a model of ours.
+        NotFoundError: there is no such file.
+        DamagedError: it is not ONNX, or its metadata is broken.
+        DataError: it is not a model of ours.
         DeviceError: the device is not available.
         UsageError: an option is out of bounds.
     """

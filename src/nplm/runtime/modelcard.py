@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nplm.errors import DataError
+from nplm.errors import DamagedError, DataError
 from nplm.runtime.novelty import NoveltyFilter
 from nplm.text.vocab import BOUNDARY, Vocab, normalize
 
@@ -80,7 +80,8 @@ class ModelCard:
         """Read what `to_metadata` wrote; `where` names the file in messages.
 
         Raises:
-            DataError: not a model of ours, of another format, or with a broken value.
+            DataError: not a model of ours, or of another format.
+            DamagedError: a value is broken.
         """
         if "nplm.format" not in metadata:
             raise DataError(
@@ -109,4 +110,6 @@ class ModelCard:
                 NoveltyFilter.from_text(metadata[NOVELTY]) if NOVELTY in metadata else None,
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{where}: broken metadata: {error}", "export it again") from error
+            raise DamagedError(
+                where, f"{where}: broken metadata: {error}", "export it again"
+            ) from error

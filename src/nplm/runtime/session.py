@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from nplm.commandline import command_line
 from nplm.config import check_integer
-from nplm.errors import DataError, DeviceError
+from nplm.errors import DamagedError, DeviceError
 from nplm.files import read_bytes
 from nplm.runtime.modelcard import ModelCard
 
@@ -59,7 +59,9 @@ def open_model(path: Path, device: str = "cpu", threads: int = 1) -> OnnxModel:
         device: "cpu", "cuda", or "auto": CUDA where this onnxruntime has it, else the CPU.
 
     Raises:
-        DataError: the file is missing, not ONNX, or not a model of ours.
+        NotFoundError: there is no such file.
+        DamagedError: it is not ONNX, or its metadata is broken.
+        DataError: it is not a model of ours.
         DeviceError: the device is not available.
         UsageError: `threads` is not a whole number above 0.
     """
@@ -87,7 +89,9 @@ def open_bytes(content: bytes, where: str, device: str = "cpu", threads: int = 1
         metadata = session.get_modelmeta().custom_metadata_map
     except Exception as error:  # onnxruntime's exceptions share no base class
         reason = str(error).partition("\n")[0].rpartition(" : ")[2].rstrip(".")
-        raise DataError(f"{where} cannot be run: {reason}", "make one: nplm export onnx") from error
+        raise DamagedError(
+            where, f"{where} cannot be run: {reason}", "make one: nplm export onnx"
+        ) from error
     if PROVIDERS[chosen] not in session.get_providers():
         raise DeviceError(
             "onnxruntime could not start CUDA", "check the driver, or use --device cpu"
@@ -129,7 +133,9 @@ def _check_interface(session: "onnxruntime.InferenceSession", card: ModelCard, w
         (OUTPUT, "tensor(float)", [len(card.vocab)]),
     ]
     if found != expected:
-        raise DataError(f"{where} has other inputs or outputs than its metadata says: {found}")
+        raise DamagedError(
+            where, f"{where} has other inputs or outputs than its metadata says: {found}"
+        )
 
 
 def _onnxruntime() -> Any:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nplm.config import DatasetConfig
-from nplm.errors import DataError
+from nplm.errors import DamagedError, DataError, ExistsError, NotFoundError
 from nplm.files import atomic_folder, read_json, refuse_existing, sha256, write_json
 from nplm.text.textids import BulkCodec, as_lines, vocab_of
 from nplm.text.vocab import BOUNDARY, Vocab, normalize, show_symbols
@@ -188,11 +188,11 @@ def reencode(dataset: Dataset, vocab: Vocab, form: str) -> Dataset:
 
 
 def refuse_folder(folder: Path, *, force: bool) -> None:
-    """Raise DataError unless `save` may write `folder`: new, or (with `force`) a data set."""
+    """Raise ExistsError unless `save` may write `folder`: new, or (with `force`) a data set."""
     refuse_existing(folder, force=force)
     if folder.exists() and not (folder / "dataset.json").exists():
-        raise DataError(
-            f"{folder} is not a data set, so it is not replaced", "choose another --out"
+        raise ExistsError(
+            folder, f"{folder} is not a data set, so it is not replaced", "choose another --out"
         )
 
 
@@ -218,11 +218,15 @@ def load(folder: Path) -> Dataset:
     """Open a data set that `save` wrote and check its hash.
 
     Raises:
-        DataError: it is missing, damaged, or of another format; the message names the file.
+        NotFoundError: there is none.
+        DamagedError: a file of it is damaged; the message names it.
+        DataError: it is of another format.
     """
     described = folder / "dataset.json"
     if not described.exists():
-        raise DataError(f"there is no data set in {folder}", "make one: nplm dataset build FILE")
+        raise NotFoundError(
+            folder, f"there is no data set in {folder}", "make one: nplm dataset build FILE"
+        )
     facts = read_json(described)
     if facts.get("format") != FORMAT:
         raise DataError(
@@ -233,10 +237,14 @@ def load(folder: Path) -> Dataset:
         vocab, form = Vocab(tuple(facts["symbols"])), str(facts["normalize"])
         source, digest = dict(facts["source"]), str(facts["sha256"])
     except (DataError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{described} is damaged: {error}", "build it again") from error
+        raise DamagedError(
+            described, f"{described} is damaged: {error}", "build it again"
+        ) from error
     streams = {name: _load_stream(folder / f"{name}.npy") for name in SPLITS}
     if _digest(vocab, form, streams) != digest:
-        raise DataError(f"{folder}: the content is not what dataset.json says", "build it again")
+        raise DamagedError(
+            folder, f"{folder}: the content is not what dataset.json says", "build it again"
+        )
     return Dataset(folder.name, vocab, form, streams, source, digest)
 
 
@@ -246,9 +254,11 @@ def _load_stream(path: Path) -> Stream:
         stream = np.load(path, mmap_mode="r" if path.stat().st_size > 128 else None)
     except (OSError, ValueError, TypeError, EOFError, SyntaxError, TokenError) as error:
         reason = str(error).partition("\n")[0]
-        raise DataError(f"cannot read {path}: {reason}", "build the data set again") from error
+        raise DamagedError(
+            path, f"cannot read {path}: {reason}", "build the data set again"
+        ) from error
     if stream.dtype.kind != "u" or stream.ndim != 1:
-        raise DataError(f"{path} is not a stream of ids", "build the data set again")
+        raise DamagedError(path, f"{path} is not a stream of ids", "build the data set again")
     return np.asarray(stream)
 
 
