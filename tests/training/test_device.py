@@ -151,13 +151,12 @@ def test_generating_takes_what_there_is_for_a_network(
 
 def test_captured_is_asked_only_for_what_it_draws(small: Dataset) -> None:
     """The same rule decides what auto takes and what a step on a GPU refuses."""
-    from nplm.errors import UsageError
     from nplm.training.captured import CapturedStep, DeviceStep
     from nplm.training.trainer import Trainer
 
     config = override(preset("notebook"), {"steps": 1}, "")
     trainer = Trainer(config, table_of(small, "train", 3), None)
-    with pytest.raises(UsageError, match="--device cpu"):
+    with pytest.raises(DeviceError, match="--device cpu"):
         CapturedStep(
             DeviceStep(
                 config.train, table_of(small, "train", 3), trainer.networks, trainer.optimizer

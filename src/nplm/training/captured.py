@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from nplm.config import TrainConfig
 from nplm.counts.contexts import ContextTable
 from nplm.counts.ngram import NGram
-from nplm.errors import UsageError
+from nplm.errors import DeviceError
 from nplm.training.batches import Batch, Targets, first_shift, is_dense, losses, shift_of
 from nplm.training.network import NeuralLM
 
@@ -33,7 +33,7 @@ class DeviceSampler:
         self, table: ContextTable, batch_size: int, device: torch.device, targets: Targets
     ) -> None:
         if not is_dense(len(table), table.vocab_size):
-            raise UsageError(
+            raise DeviceError(
                 f"{len(table):,} contexts times {table.vocab_size:,} symbols are too many there",
                 "use --device cpu",
             )
@@ -60,7 +60,7 @@ class DeviceStep:
         loss: of the step that ran last, in nats per symbol; stays on the device.
 
     Raises:
-        UsageError: the settings ask for a draw that only the CPU makes, or the table is too large.
+        DeviceError: the settings ask for a draw that only the CPU makes, or the table is too large.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class DeviceStep:
         ngram: NGram | None = None,
     ) -> None:
         if not draws_on_device(config):
-            raise UsageError("a GPU trains on batches of drawn contexts only", "use --device cpu")
+            raise DeviceError("a GPU trains on batches of drawn contexts only", "use --device cpu")
         self.device = networks[0].output.bias.device
         self.networks, self.optimizer = networks, optimizer
         targets = Targets(table, config.smoothing, ngram)
