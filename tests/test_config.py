@@ -2,20 +2,21 @@
 
 import dataclasses
 from fractions import Fraction
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from nplm.checks import MAX_SEED
 from nplm.config import (
-    MAX_SEED,
     DatasetConfig,
     MixtureConfig,
     ModelConfig,
+    PresetName,
     RunConfig,
-    SamplingConfig,
     TrainConfig,
 )
 from nplm.errors import UsageError
+from nplm.generation import SamplingConfig
 from nplm.presets import PRESETS, override, preset
 
 NAN, INF = float("nan"), float("inf")
@@ -43,6 +44,7 @@ REFUSED: list[tuple[type, str, list[Any]]] = [
     (TrainConfig, "smoothing", [-0.1, 1.01, NAN, INF, "0.4", True, None]),
     (TrainConfig, "eval_every", [-1, 0.5, "1", True]),
     (TrainConfig, "seed", [-1, MAX_SEED + 1, 0.0, False]),
+    (RunConfig, "preset", ["best-of-all", "", None]),
     (MixtureConfig, "networks", [-1, 0, 17, 1.0, "2", True, None]),
     (MixtureConfig, "ngram", [1, 0, "true", None]),
     (MixtureConfig, "order", [-1, 1, 66, 6.0, "6", True, None]),
@@ -148,7 +150,7 @@ def test_what_the_parts_come_to(
     mixture: MixtureConfig, smoothing: float, steps: int, uses_ngram: bool, block_size: int
 ) -> None:
     train = TrainConfig(steps=50, smoothing=smoothing)
-    config = RunConfig("x", ModelConfig(block_size=6), train, mixture)
+    config = RunConfig("default", ModelConfig(block_size=6), train, mixture)
     assert (config.steps, config.uses_ngram) == (steps, uses_ngram)
     assert config.block_size == block_size
 
@@ -214,6 +216,10 @@ def test_the_notebook_preset_is_the_notebooks_last_model() -> None:
     assert (train.draw, train.optimizer, train.batch_size) == ("positions", "sgd", 32)
     assert (train.steps, train.learning_rate, train.schedule) == (20_000, 0.1, "step")
     assert (train.weight_decay, train.warmup) == (0.0, 0.0)
+
+
+def test_every_preset_is_among_the_names() -> None:
+    assert tuple(PRESETS) == get_args(PresetName)
 
 
 @pytest.mark.parametrize("name", PRESETS)

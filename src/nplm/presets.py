@@ -3,12 +3,12 @@
 Their values were chosen on validation data (docs/log.md).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from typing import Any
 
-from nplm.config import MixtureConfig, ModelConfig, RunConfig, TrainConfig
+from nplm.config import MixtureConfig, ModelConfig, PresetName, RunConfig, TrainConfig
 from nplm.errors import UsageError
 
 LESSON_NETWORK = ModelConfig(
@@ -21,7 +21,7 @@ LESSON_NETWORK = ModelConfig(
     dropout=0.0,
 )
 
-PRESETS: Mapping[str, RunConfig] = {
+PRESETS: Mapping[PresetName, RunConfig] = {
     "default": RunConfig(),
     "notebook": RunConfig(
         "notebook",
@@ -67,9 +67,10 @@ def preset(name: object) -> RunConfig:
     Raises:
         UsageError: there is none of that name.
     """
-    if not isinstance(name, str) or name not in PRESETS:
+    settings = next((settings for known, settings in PRESETS.items() if known == name), None)
+    if settings is None:
         raise UsageError(f"there is no preset {name!r}", f"choose {near(str(name), PRESETS)}")
-    return PRESETS[name]
+    return settings
 
 
 def override(config: RunConfig, values: Mapping[str, Any], where: str) -> RunConfig:
@@ -123,7 +124,7 @@ def _unknown(shown: str, name: str, known: list[str], where: str) -> UsageError:
     return UsageError(f"{where}: unknown setting {shown!r}", f"did you mean {near(name, known)}?")
 
 
-def near(name: str, known: Mapping[str, Any] | list[str]) -> str:
+def near(name: str, known: Iterable[str]) -> str:
     """The known name most like `name`, or all of them."""
     close = get_close_matches(name, list(known), n=1)
     return close[0] if close else ", ".join(known)

@@ -9,11 +9,11 @@ import numpy as np
 import onnx
 import pytest
 
-from nplm.config import SamplingConfig, StreamConfig
 from nplm.counts.tables import table_of
 from nplm.errors import DataError, VerificationError
 from nplm.export import onnxfile as exporting
 from nplm.export.onnxfile import explained, export, prove
+from nplm.generation import SamplingConfig, StreamConfig
 from nplm.runs.opened import load_run
 from nplm.runtime.generate import default_max_length, generate
 from nplm.runtime.session import OnnxModel, open_model

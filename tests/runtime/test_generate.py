@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nplm.config import SamplingConfig, StreamConfig
 from nplm.errors import ConstraintError, DataError, UsageError
+from nplm.generation import SamplingConfig, StreamConfig
 from nplm.runtime.automata import Automata
 from nplm.runtime.generate import default_max_length, generate, generate_batches
 from nplm.runtime.sampling import cumulative, probabilities, uniforms

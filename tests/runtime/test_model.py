@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import nplm
-from nplm.config import SamplingConfig, StreamConfig
 from nplm.errors import UsageError
+from nplm.generation import SamplingConfig, StreamConfig
 from nplm.runtime.automata import Automata
 from nplm.runtime.generate import generate
 from nplm.runtime.model import Model

@@ -10,7 +10,7 @@ import typer
 from nplm.cli import latest
 from nplm.cli.console import note, stage, stdout
 from nplm.commandline import command_line
-from nplm.config import DatasetConfig
+from nplm.config import DatasetConfig, Normalization, SplitBy
 from nplm.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ def build(
     out: Annotated[Path | None, typer.Option(help="Folder to write. (default: data/NAME)")] = None,
     split: Annotated[str, typer.Option(help="Shares of train, val and test.")] = "0.8,0.1,0.1",
     split_by: Annotated[
-        str,
+        SplitBy,
         typer.Option(help="string: copies stay together, nothing leaks; line: the lesson's split."),
     ] = "string",
     distinct: Annotated[bool, typer.Option("--distinct", help="Drop copies first.")] = False,
-    normalize: Annotated[str, typer.Option(help="Unicode normalisation: nfc or none.")] = "nfc",
+    normalize: Annotated[Normalization, typer.Option(help="Unicode normalisation.")] = "nfc",
     seed: Annotated[int, typer.Option(help="Of the shuffle.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
 ) -> None:

@@ -3,6 +3,7 @@
 import json
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ from nplm.cli import latest
 from nplm.cli.console import stdout, training_extra
 from nplm.cli.rundata import dataset_of
 from nplm.cli.testlooks import count_file, count_run
-from nplm.errors import DataError, NotFoundError, UsageError
+from nplm.errors import DataError, NotFoundError
 
 if TYPE_CHECKING:
     from nplm.runs.opened import Run
@@ -21,13 +22,19 @@ if TYPE_CHECKING:
     from nplm.text.dataset import Dataset
 
 
+class Split(StrEnum):
+    """`SplitName` for Typer, which takes no list of a Literal."""
+
+    TRAIN, VAL, TEST = "train", "val", "test"
+
+
 def evaluate(
     target: Annotated[
         Path | None,
         typer.Argument(help="A run folder or model.onnx. (default: the run finished last)"),
     ] = None,
     split: Annotated[
-        list[str] | None, typer.Option(help="train, val or test; may be repeated. (default: val)")
+        list[Split] | None, typer.Option(help="May be given several times. (default: val)")
     ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Another data set. (default: the one trained on)")
@@ -35,12 +42,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per split.")] = False,
 ) -> None:
     """Exact nats per symbol of a run or a model file, next to what needs no training."""
-    from nplm.text.dataset import SPLITS
-
-    splits = split or ["val"]
-    for name in splits:
-        if name not in SPLITS:
-            raise UsageError(f"--split is {name!r}", f"choose {', '.join(SPLITS)}")
+    splits = list(map(str, split or [Split.VAL]))
     opened = _open(target, data)
     results = scores(opened, splits)
     if opened.own_data and "test" in splits:

@@ -6,15 +6,15 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import counted, data_output, note, progress, training_extra
+from nplm.cli.console import Format, counted, data_output, note, progress, training_extra
 from nplm.commandline import command_line
-from nplm.config import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
 from nplm.errors import DataError, NotFoundError, UsageError
+from nplm.generation import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
 from nplm.runs.layout import BEST, CONFIG
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nplm.runtime.walk import Generated, GeneratedBatch
     from nplm.stepmodel import StepModel
 
+Runtime = Literal["onnx", "torch"]
 UNIQUE_OF = 1_000_000  # strings looked at for the share of unique ones
 
 
@@ -41,7 +42,7 @@ def generate(
         int | None,
         typer.Option(help="Draw so many indices, whatever of them is printed, instead of -n."),
     ] = None,
-    runtime: Annotated[str, typer.Option(help="onnx, or torch (from a run folder).")] = "onnx",
+    runtime: Annotated[Runtime, typer.Option(help="torch: from a run folder.")] = "onnx",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
     temperature: Annotated[
         float, typer.Option(help="Below 1 safer, above 1 wilder, 0 greedy.")
@@ -71,7 +72,7 @@ def generate(
     cache_mb: Annotated[
         float, typer.Option(help="Memory for what is known of the model.")
     ] = DEFAULT_CACHE_MB,
-    output_format: Annotated[str, typer.Option("--format", help="text or jsonl.")] = "text",
+    output_format: Annotated[Format, typer.Option("--format", help="What is printed.")] = "text",
     out: Annotated[Path | None, typer.Option(help="File to write. (default: stdout)")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
 ) -> None:
@@ -79,8 +80,6 @@ def generate(
     from nplm.runtime import generate as walks
     from nplm.runtime.automata import Automata
 
-    if output_format not in ("text", "jsonl"):
-        raise UsageError(f"--format is {output_format!r}", "choose text or jsonl")
     if count is not None and indices is not None:
         raise UsageError("-n and --indices contradict each other", "give one of them")
     stream = StreamConfig(
@@ -164,7 +163,7 @@ class Tally:
             )
 
 
-def open_model(path: Path | None, runtime: str, device: str) -> tuple["StepModel", "ModelCard"]:
+def open_model(path: Path | None, runtime: Runtime, device: str) -> tuple["StepModel", "ModelCard"]:
     """The model that the options of a command mean, and what it says about itself."""
     if runtime == "onnx":
         from nplm.runtime.session import open_model
@@ -176,8 +175,6 @@ def open_model(path: Path | None, runtime: str, device: str) -> tuple["StepModel
         if device == "auto":
             note(f"on {onnx.device}")
         return onnx, onnx.card
-    if runtime != "torch":
-        raise UsageError(f"--runtime is {runtime!r}", "choose onnx or torch")
     with training_extra("--runtime torch"):
         from nplm.runs.opened import load_run
         from nplm.training.device import for_generating

@@ -3,15 +3,14 @@
 import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import counted, data_output, note
-from nplm.errors import UsageError
+from nplm.cli.console import Format, counted, data_output, note
 
 if TYPE_CHECKING:
     from nplm.runtime.score import Scored
@@ -33,9 +32,10 @@ def score(
     per_symbol: Annotated[
         bool, typer.Option("--per-symbol", help="Also the nats of every symbol and of the end.")
     ] = False,
-    output_format: Annotated[str, typer.Option("--format", help="text or jsonl.")] = "text",
+    output_format: Annotated[Format, typer.Option("--format", help="What is printed.")] = "text",
     errors: Annotated[
-        str, typer.Option(help="Lines that are not UTF-8: strict refuses, skip leaves them out.")
+        Literal["strict", "skip"],
+        typer.Option(help="Lines that are not UTF-8: refuse them, or leave them out."),
     ] = "strict",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
     out: Annotated[Path | None, typer.Option(help="File to write. (default: stdout)")] = None,
@@ -51,10 +51,6 @@ def score(
     from nplm.runtime.session import open_model
     from nplm.text.lines import iter_lines
 
-    if output_format not in FORMATS:
-        raise UsageError(f"--format is {output_format!r}", f"choose {' or '.join(FORMATS)}")
-    if errors not in ("strict", "skip"):
-        raise UsageError(f"--errors is {errors!r}", "choose strict or skip")
     path, source = (
         (None, first) if first and not second and first.suffix != ".onnx" else (first, second)
     )
@@ -137,4 +133,4 @@ def _finite(number: float) -> float | None:
     return number if math.isfinite(number) else None
 
 
-FORMATS = {"text": _text, "jsonl": _json}
+FORMATS: dict[Format, Callable[[int, "Scored", bool], str]] = {"text": _text, "jsonl": _json}

@@ -9,8 +9,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import Field, fields
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 
@@ -28,16 +27,16 @@ HELP = {
     "embedding_size": "Numbers per symbol.",
     "hidden_size": "Units per hidden layer.",
     "layers": "Hidden layers; further ones are residual.",
-    "activation": "tanh, relu or gelu.",
+    "activation": "After each hidden layer.",
     "layer_norm": "Normalise each hidden layer.",
     "dropout": "Share of hidden units dropped.",
-    "init": "Weights at the start: scaled or normal.",
-    "draw": "What a row of a batch is: contexts or positions.",
+    "init": "Weights at the start.",
+    "draw": "What a row of a batch is.",
     "steps": "Training steps.",
     "batch_size": "Draws per step, or full.",
-    "optimizer": "sgd or adamw.",
+    "optimizer": "How weights are moved.",
     "learning_rate": "Its highest value.",
-    "schedule": "constant, step, linear or cosine.",
+    "schedule": "How the rate falls.",
     "warmup": "Share of the steps in which the rate rises.",
     "weight_decay": "Of AdamW, on matrices.",
     "smoothing": "Share of an n-gram in what a network learns.",
@@ -79,7 +78,7 @@ def parse(name: str, value: Any) -> Any:
     if not isinstance(value, str):
         return value
     kind = next(item.type for _, item in _settings() if item.name == name)
-    options = kind.__args__ if isinstance(kind, UnionType) else (kind,)
+    options = _alternatives(kind)
     if bool in options:
         if value not in {"true", "false"}:
             raise UsageError(f"{name} is {value!r}", "give true or false")
@@ -90,7 +89,7 @@ def parse(name: str, value: Any) -> Any:
                 return number(value)
             except ValueError:
                 continue
-    if str in options:
+    if any(get_origin(option) is Literal for option in options):
         return value
     what = "a whole number" if int in options else "a number"
     raise UsageError(f"{name} is {value!r}", f"give {what}")
@@ -140,10 +139,17 @@ def _settings() -> list[tuple[str, "Field[Any]"]]:
     return [(part, item) for part, (_, kind) in PANELS.items() for item in fields(kind)]
 
 
+def _alternatives(kind: Any) -> tuple[Any, ...]:
+    """The types of a union, or the type itself."""
+    return get_args(kind) if get_origin(kind) is Union else (kind,)
+
+
 def _option(part: str, item: "Field[Any]") -> inspect.Parameter:
-    """The command's parameter for a setting: what may be a word is taken as text."""
-    kind: Any = str if isinstance(item.type, UnionType) else item.type
-    described = typer.Option(help=HELP[item.name], rich_help_panel=PANELS[part][0])
+    """The command's parameter for a setting: a number that may be a word is taken as text."""
+    number, *words = _alternatives(item.type)
+    kind = str if words else number
+    metavar = f"<{number.__name__}|{get_args(*words)[0]}>" if words else None
+    described = typer.Option(metavar=metavar, help=HELP[item.name], rich_help_panel=PANELS[part][0])
     return inspect.Parameter(
         item.name,
         inspect.Parameter.KEYWORD_ONLY,

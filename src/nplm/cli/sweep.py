@@ -10,8 +10,9 @@ from nplm.cli.console import note, progress, stderr, stdout, training_extra
 from nplm.cli.settings import HELP, as_flags, parse, settings_for, with_settings
 from nplm.cli.signals import stop_on_signal
 from nplm.commandline import command_line
+from nplm.config import PresetName
 from nplm.errors import DataError, InterruptedRunError, UsageError
-from nplm.presets import PRESETS, near, shown
+from nplm.presets import near, shown
 
 if TYPE_CHECKING:
     from nplm.runs.trials import Outcome, Trial
@@ -31,10 +32,8 @@ def sweep(
         ),
     ],
     preset_name: Annotated[
-        str | None,
-        typer.Option(
-            "--preset", help=f"{', '.join(PRESETS)}. (default: default)", rich_help_panel=SWEEP
-        ),
+        PresetName | None,
+        typer.Option("--preset", help="Named settings. (default: default)", rich_help_panel=SWEEP),
     ] = None,
     config: Annotated[
         Path | None, typer.Option(help="TOML file of settings.", rich_help_panel=SWEEP)

@@ -12,8 +12,8 @@ from nplm.cli.console import note, stderr, training_extra
 from nplm.cli.settings import settings_for, with_settings
 from nplm.cli.signals import stop_on_signal
 from nplm.commandline import command_line, quoted
+from nplm.config import PresetName
 from nplm.errors import InterruptedRunError, UsageError
-from nplm.presets import PRESETS
 
 if TYPE_CHECKING:
     from nplm.runs.opened import Run
@@ -34,10 +34,8 @@ def train(
     ] = None,
     *,
     preset_name: Annotated[
-        str | None,
-        typer.Option(
-            "--preset", help=f"{', '.join(PRESETS)}. (default: default)", rich_help_panel=RUN
-        ),
+        PresetName | None,
+        typer.Option("--preset", help="Named settings. (default: default)", rich_help_panel=RUN),
     ] = None,
     config: Annotated[
         Path | None, typer.Option(help="TOML file of settings.", rich_help_panel=RUN)
@@ -179,7 +177,7 @@ def _scores(best: "Evaluated", seconds: float, started: "Started") -> str:
 
 def _summary(run: "Run", started: "Started") -> None:
     """What a run came to: losses, place, up to ten strings."""
-    from nplm.config import SamplingConfig, StreamConfig
+    from nplm.generation import SamplingConfig, StreamConfig
     from nplm.runs.checkpoint import metrics
     from nplm.runtime.generate import default_max_length, generate
     from nplm.training.mixture import Mixture

@@ -19,12 +19,12 @@ import onnx
 import torch
 
 import nplm
-from nplm.config import SamplingConfig, StreamConfig
 from nplm.counts.contexts import ContextTable
 from nplm.counts.evaluate import evaluate
 from nplm.counts.tables import table_of
 from nplm.errors import VerificationError
 from nplm.files import refuse_existing, write_bytes, write_json
+from nplm.generation import SamplingConfig, StreamConfig
 from nplm.runs.opened import Run
 from nplm.runtime.generate import default_max_length, generate
 from nplm.runtime.modelcard import ModelCard

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 
 import nplm
-from nplm.config import SamplingConfig, StreamConfig
 from nplm.counts.baselines import Baselines
 from nplm.counts.evaluate import Nats, evaluate
 from nplm.counts.tables import tables_of
+from nplm.generation import SamplingConfig, StreamConfig
 from nplm.presets import shown
 from nplm.report.embedding import embedding_figure
 from nplm.report.figures import as_svg, batch_label, loss_figure

@@ -10,8 +10,8 @@ and ends it, so generators of one model may be interleaved and shared by threads
 from dataclasses import replace
 from threading import Lock
 
-from nplm.config import DEFAULT_CACHE_MB, SamplingConfig
 from nplm.errors import UsageError
+from nplm.generation import DEFAULT_CACHE_MB, SamplingConfig
 from nplm.runtime.automaton import Automaton, Lazy, Passing, make_automaton
 from nplm.runtime.rows import RowMaker
 from nplm.stepmodel import StepModel

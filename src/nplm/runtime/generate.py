@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from nplm.config import DEFAULT_CACHE_MB, MAX_SIZE, SamplingConfig, StreamConfig
+from nplm.checks import MAX_SIZE
 from nplm.errors import ConstraintError
+from nplm.generation import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
 from nplm.runtime.automata import Automata
 from nplm.runtime.modelcard import ModelCard
 from nplm.runtime.walk import Generated, GeneratedBatch, walk

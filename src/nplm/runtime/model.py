@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from nplm.config import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
+from nplm.generation import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
 from nplm.runtime import generate as walks
 from nplm.runtime.automata import Automata
 from nplm.runtime.modelcard import ModelCard

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nplm.checks import check_integer
 from nplm.commandline import command_line
-from nplm.config import check_integer
 from nplm.errors import DamagedError, DeviceError
 from nplm.files import read_bytes
 from nplm.runtime.modelcard import ModelCard
