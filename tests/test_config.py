@@ -88,10 +88,9 @@ def flat(cases: list[tuple[type, str, list[Any]]]) -> list[tuple[type, str, Any]
 
 @pytest.mark.parametrize(("settings", "key", "value"), flat(REFUSED))
 def test_a_value_out_of_bounds_is_refused_by_name(settings: type, key: str, value: Any) -> None:
-    shown = f"--{key.replace('_', '-')}" if settings is SamplingConfig else key
     with pytest.raises(UsageError) as caught:
         settings(**{key: value})
-    assert caught.value.problem.startswith(f"{shown} is ")
+    assert caught.value.problem.startswith(f"`{key}` is ")
     assert caught.value.cure
 
 
@@ -110,18 +109,18 @@ def test_settings_are_frozen(settings: type) -> None:
 
 
 def test_a_full_batch_is_of_contexts() -> None:
-    with pytest.raises(UsageError, match="batch_size is full, draw is positions"):
+    with pytest.raises(UsageError, match="`batch_size` is full, `draw` is positions"):
         TrainConfig(draw="positions", batch_size="full")
 
 
 def test_a_position_has_nothing_to_smooth() -> None:
-    with pytest.raises(UsageError, match=r"smoothing is 0\.4, draw is positions"):
+    with pytest.raises(UsageError, match=r"`smoothing` is 0\.4, `draw` is positions"):
         TrainConfig(draw="positions")
     assert TrainConfig(draw="positions", smoothing=0).smoothing == 0
 
 
 def test_a_model_has_some_part() -> None:
-    with pytest.raises(UsageError, match="networks is 0 and there is no n-gram"):
+    with pytest.raises(UsageError, match="`networks` is 0 and there is no n-gram"):
         MixtureConfig(networks=0)
     assert MixtureConfig(networks=0, ngram=True).networks == 0
 
@@ -130,7 +129,7 @@ def test_the_n_gram_has_a_weight_only_beside_networks() -> None:
     assert MixtureConfig(ngram=True, ngram_weight=0.5).ngram_weight == 0.5
     for alone in ({"networks": 0, "ngram": True}, {"networks": 2}):
         with pytest.raises(
-            UsageError, match=r"ngram_weight is .* beside networks; .*--preset best"
+            UsageError, match=r'`ngram_weight` is .* beside networks; .*`preset="best"`'
         ):
             MixtureConfig(**alone, ngram_weight=0.5)
 
@@ -172,7 +171,7 @@ def test_what_the_parts_come_to(
     ],
 )
 def test_shares_that_are_not_three_parts_of_one_are_refused(split: tuple[str, ...]) -> None:
-    with pytest.raises(UsageError, match=r"--split is .*three"):
+    with pytest.raises(UsageError, match=r"`split` is .*three"):
         DatasetConfig(split=split)  # type: ignore[arg-type]
 
 
@@ -195,7 +194,7 @@ def test_shares_may_be_numbers_and_zero() -> None:
 
 
 def test_numbers_that_do_not_add_up_are_a_usage_error_too() -> None:
-    with pytest.raises(UsageError, match=r"--split is 0\.5,0\.5,0\.5"):
+    with pytest.raises(UsageError, match=r"`split` is 0\.5,0\.5,0\.5"):
         DatasetConfig(split=(0.5, 0.5, 0.5))  # type: ignore[arg-type]
 
 
@@ -326,8 +325,15 @@ def test_a_bad_value_is_named_with_its_file() -> None:
         override(RunConfig(), {"steps": 0}, "f.toml")
 
 
+def test_a_key_of_a_file_is_no_argument() -> None:
+    with pytest.raises(UsageError) as caught:
+        override(RunConfig(), {"draw": "positions", "smoothing": 1}, "f.toml")
+    assert str(caught.value).startswith("f.toml: smoothing is 1, draw is positions; ")
+    assert caught.value.cure.endswith('smoothing needs draw="contexts", or 0')
+
+
 def test_a_bad_flag_is_named_without_a_file() -> None:
-    with pytest.raises(UsageError, match=r"^steps is 0; it must be at least 1$"):
+    with pytest.raises(UsageError, match=r"^`steps` is 0; it must be at least 1$"):
         override(RunConfig(), {"steps": 0}, "")
 
 

@@ -1,7 +1,9 @@
 """The exception tree: exit codes, messages, and the picture of it in the docstring."""
 
+import ast
 import pickle
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,8 @@ CODES = {
     "DivergedError": 8,
     "InterruptedRunError": 130,
 }
+
+OPTION = re.compile(r"(?<![\w-])--?[a-z]")
 
 
 def test_exit_codes_are_those_of_the_design() -> None:
@@ -96,6 +100,32 @@ def test_what_happened_to_files_of_ours(tmp_path: Path) -> None:
         dataset.load(tmp_path)
     paths = [caught.value.path.name for caught in (gone, damaged, no_data)]
     assert paths == ["gone.onnx", "no.onnx", tmp_path.name]
+
+
+def texts_of(node: ast.AST) -> list[str]:
+    """The strings of the messages that a piece of source makes."""
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "").endswith("Error"):
+        parts: Iterable[ast.AST] = ast.walk(node)
+    elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in {"problem", "cure"}:
+        parts = ast.walk(node.value)
+    else:
+        return []
+    return [str(part.value) for part in parts if isinstance(part, ast.Constant)]
+
+
+def test_no_message_of_the_library_names_an_option() -> None:
+    """But for those of a command line, `nplm ...`; the edge makes options of arguments."""
+    source = Path(nplm.__file__).parent
+    texts = [
+        text
+        for path in source.rglob("*.py")
+        if path.parent.name != "cli"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for text in texts_of(node)
+    ]
+    assert len(texts) > 100
+    wrong = [text for text in texts if OPTION.search(re.sub(r"nplm [^;]*", "", text))]
+    assert wrong == []
 
 
 @pytest.mark.training

@@ -59,7 +59,7 @@ def fill_then_raise(path: Path, error: BaseException) -> None:
 
 
 def test_an_existing_file_is_refused(old_file: Path) -> None:
-    with pytest.raises(ExistsError, match=r"f\.bin already exists; .*--force") as caught:
+    with pytest.raises(ExistsError, match=r"f\.bin already exists; .*`force=True`") as caught:
         refuse_existing(old_file, force=False)
     assert caught.value.path == old_file
 

@@ -58,11 +58,11 @@ class DatasetConfig:
         check_integer("seed", self.seed, 0, MAX_SEED)
         if any(share < 0 for share in self.shares) or sum(self.shares) != 1:
             raise UsageError(
-                f"--split is {','.join(map(str, self.split))}",
+                f"`split` is {','.join(map(str, self.split))}",
                 "give three shares from 0 up that add up to 1",
             )
         if self.shares[0] == 0:
-            raise UsageError("--split gives train nothing", "its share must be above 0")
+            raise UsageError("`split` gives train nothing", "its share must be above 0")
 
     @property
     def shares(self) -> "tuple[Fraction, Fraction, Fraction]":
@@ -73,7 +73,7 @@ class DatasetConfig:
             train, val, test = (Fraction(share) for share in self.split)
         except (ValueError, ZeroDivisionError):
             raise UsageError(
-                f"--split is {','.join(map(str, self.split))}",
+                f"`split` is {','.join(map(str, self.split))}",
                 "give three numbers, as in 0.8,0.1,0.1",
             ) from None
         return train, val, test
@@ -140,11 +140,13 @@ class TrainConfig:
         check_choice("draw", self.draw, Draw)
         check_integer("steps", self.steps, 1)
         if isinstance(self.batch_size, str) and self.batch_size != "full":
-            raise UsageError(f"batch_size is {self.batch_size!r}", "give a whole number or full")
+            raise UsageError(f"`batch_size` is {self.batch_size!r}", "give a whole number or full")
         if self.batch_size != "full":
             check_integer("batch_size", self.batch_size, 1, MAX_SIZE)
         elif self.draw == "positions":
-            raise UsageError("batch_size is full, draw is positions", "a full batch is of contexts")
+            raise UsageError(
+                "`batch_size` is full, `draw` is positions", "a full batch is of contexts"
+            )
         check_choice("optimizer", self.optimizer, Optimizer)
         check_above_zero("learning_rate", self.learning_rate, 1e38)  # float32 ends there
         check_choice("schedule", self.schedule, Schedule)
@@ -153,8 +155,8 @@ class TrainConfig:
         check_number("smoothing", self.smoothing, 0.0, 1.0)
         if self.smoothing and self.draw == "positions":
             raise UsageError(
-                f"smoothing is {self.smoothing:g}, draw is positions",
-                "a position has one symbol to learn; smoothing needs draw contexts, or 0",
+                f"`smoothing` is {self.smoothing:g}, `draw` is positions",
+                'a position has one symbol to learn; `smoothing` needs `draw="contexts"`, or 0',
             )
         check_integer("eval_every", self.eval_every, 0)
         check_integer("seed", self.seed, 0, MAX_SEED)
@@ -186,16 +188,16 @@ class MixtureConfig:
         check_switch("ngram", self.ngram)
         check_integer("networks", self.networks, 0, MAX_NETWORKS)
         if not self.networks and not self.ngram:
-            raise UsageError("networks is 0 and there is no n-gram", "give at least 1")
+            raise UsageError("`networks` is 0 and there is no n-gram", "give at least 1")
         check_integer("order", self.order, 0, MAX_BLOCK_SIZE + 1)
         if self.order == 1:
-            raise UsageError("order is 1", "give at least 2: one symbol of context")
+            raise UsageError("`order` is 1", "give at least 2: one symbol of context")
         if self.ngram_weight != "em":
             check_number("ngram_weight", self.ngram_weight, 0.0, 1.0)
             if not self.ngram or not self.networks:
                 raise UsageError(
-                    "ngram_weight is the n-gram's share beside networks",
-                    "give it with --preset best",
+                    "`ngram_weight` is the n-gram's share beside networks",
+                    'give it with `preset="best"`',
                 )
 
 

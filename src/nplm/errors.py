@@ -16,10 +16,16 @@
     └── InterruptedRunError    130   stopped by the user after everything was saved
 
 Bugs are not here: they surface as ordinary exceptions and assertions.
+
+A message of the library names arguments, between backticks, alone or with a value: `count`,
+`force=True`. A command makes its options of them (`cli.wording`).
 """
 
+import re
 from pathlib import Path
 from typing import ClassVar
+
+ARGUMENT = re.compile(r"`(\w+)(?:=([^`]+))?`")
 
 
 class NplmError(Exception):
@@ -43,6 +49,10 @@ class NplmError(Exception):
 
 class UsageError(NplmError):
     exit_code = 2
+
+    def within(self, place: str) -> "UsageError":
+        """The same error of a setting in `place`, a file or a grid: a key there, no argument."""
+        return UsageError(f"{place}: {keys(self.problem)}", keys(self.cure))
 
 
 class DataError(NplmError):
@@ -100,3 +110,8 @@ class DivergedError(NplmError):
 
 class InterruptedRunError(NplmError):
     exit_code = 130
+
+
+def keys(message: str) -> str:
+    """`message` without the marks of arguments: what it names are the keys of a file."""
+    return ARGUMENT.sub(lambda argument: argument[0].strip("`"), message)

@@ -24,7 +24,9 @@ def refuse_existing(path: Path, *, force: bool) -> None:
     """Raise ExistsError when `path` exists and may not be replaced."""
     if path.exists() and not force:
         raise ExistsError(
-            path, f"{path} already exists", "add --force to replace it or choose another --out"
+            path,
+            f"{path} already exists",
+            "give `force=True` to replace it or choose another `path`",
         )
     if path.exists() and not (path.is_file() or path.is_dir()):
         cure = "write to - for stdout, or choose another"
@@ -131,7 +133,7 @@ def _unreadable(path: Path, error: OSError, cure: str) -> PathError:
 
 
 def _unwritable(path: Path, error: OSError) -> PathError:
-    return PathError(path, f"cannot write {path}: {error.strerror}", "choose another --out")
+    return PathError(path, f"cannot write {path}: {error.strerror}", "choose another `path`")
 
 
 def read_json(path: Path, cure: str = "check the path") -> dict[str, Any]:

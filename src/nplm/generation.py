@@ -33,12 +33,12 @@ class SamplingConfig:
     max_length: int = 32
 
     def __post_init__(self) -> None:
-        check_number("--temperature", self.temperature, 0.0)
+        check_number("temperature", self.temperature, 0.0)
         if self.top_k is not None:
-            check_integer("--top-k", self.top_k, 1)
-        check_above_zero("--top-p", self.top_p, 1.0)
-        check_integer("--min-length", self.min_length, 0)
-        check_integer("--max-length", self.max_length, 1, MAX_SIZE)
+            check_integer("top_k", self.top_k, 1)
+        check_above_zero("top_p", self.top_p, 1.0)
+        check_integer("min_length", self.min_length, 0)
+        check_integer("max_length", self.max_length, 1, MAX_SIZE)
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,14 @@ class StreamConfig:
     cut: bool = False
 
     def __post_init__(self) -> None:
-        check_integer("-n", self.count, 0, MAX_INDEX)
-        check_integer("--seed", self.seed, 0, MAX_SEED)
-        check_integer("--start-index", self.start, 0, MAX_INDEX)
+        check_integer("count", self.count, 0, MAX_INDEX)
+        check_integer("seed", self.seed, 0, MAX_SEED)
+        check_integer("start", self.start, 0, MAX_INDEX)
         if self.indices is not None:
-            check_integer("--indices", self.indices, 0, MAX_INDEX)
+            check_integer("indices", self.indices, 0, MAX_INDEX)
         wanted = self.count if self.indices is None else self.indices
         if self.start > MAX_INDEX - wanted:
-            raise UsageError(f"--start-index is {self.start}", "indices end at 2^63 - 1")
+            raise UsageError(f"`start` is {self.start}", "indices end at 2^63 - 1")
 
     @property
     def patience(self) -> float:

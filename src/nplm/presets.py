@@ -106,9 +106,9 @@ def override(config: RunConfig, values: Mapping[str, Any], where: str) -> RunCon
         resolved = {name: replace(getattr(config, name), **new) for name, new in changed.items()}
         return replace(config, **resolved)
     except UsageError as error:
-        raise UsageError(
-            f"{where}: {error.problem}" if where else error.problem, error.cure
-        ) from None
+        if not where:
+            raise
+        raise error.within(where) from None
 
 
 def shown(value: object) -> str:

@@ -186,7 +186,7 @@ def test_the_text_of_a_value(name: str, text: Any, value: object) -> None:
     ],
 )
 def test_a_text_of_the_wrong_type(name: str, text: str, cure: str) -> None:
-    with pytest.raises(UsageError, match=f"{name} is '{text}'; give {cure}"):
+    with pytest.raises(UsageError, match=f"`{name}` is '{text}'; give {cure}"):
         parse(name, text)
 
 

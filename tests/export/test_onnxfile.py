@@ -143,7 +143,7 @@ def test_a_string_may_differ_only_at_a_boundary(
 def test_an_existing_file_is_kept(run_folder: Path, small: Dataset, tmp_path: Path) -> None:
     out = tmp_path / "names.onnx"
     out.write_bytes(b"mine")
-    with pytest.raises(DataError, match="--force"):
+    with pytest.raises(DataError, match="`force=True`"):
         export(load_run(run_folder), small, out)
     assert out.read_bytes() == b"mine"
 

@@ -156,7 +156,7 @@ def test_captured_is_asked_only_for_what_it_draws(small: Dataset) -> None:
 
     config = override(preset("notebook"), {"steps": 1}, "")
     trainer = Trainer(config, table_of(small, "train", 3), None)
-    with pytest.raises(DeviceError, match="--device cpu"):
+    with pytest.raises(DeviceError, match='`device="cpu"`'):
         CapturedStep(
             DeviceStep(
                 config.train, table_of(small, "train", 3), trainer.networks, trainer.optimizer

@@ -68,7 +68,7 @@ def generate(
     ] = False,
     unique: Annotated[bool, typer.Option("--unique", help="Leave out repeated strings.")] = False,
     seed: Annotated[int, typer.Option(help="Which stream of strings.")] = 0,
-    start_index: Annotated[int, typer.Option(help="Where in the stream to start.")] = 0,
+    start: Annotated[int, typer.Option("--start-index", help="Where in the stream to start.")] = 0,
     cache_mb: Annotated[
         float, typer.Option(help="Memory for what is known of the model.")
     ] = DEFAULT_CACHE_MB,
@@ -85,7 +85,7 @@ def generate(
     stream = StreamConfig(
         StreamConfig.count if count is None else count,
         seed,
-        start_index,
+        start,
         indices=indices,
         novel=novel,
         unique=unique,

@@ -22,6 +22,7 @@ from nplm.cli import (
     sweep,
     train,
 )
+from nplm.cli.wording import command_of, speak_of_options
 from nplm.errors import DataError, NplmError, UsageError
 
 app = typer.Typer(
@@ -73,7 +74,8 @@ def main() -> None:
         code = app(standalone_mode=False)
         sys.stdout.flush()
     except NplmError as error:
-        code = _fail(str(error), error.exit_code)
+        command = command_of(typer.main.get_command(app), sys.argv[1:])
+        code = _fail(speak_of_options(str(error), command), error.exit_code)
     except ParserError as error:
         command = getattr(getattr(error, "ctx", None), "command_path", "nplm")
         message = getattr(error, "format_message", error.__str__)()

@@ -60,7 +60,12 @@ def score(
     scorer, as_line = Scorer.of(model, model.card), FORMATS[output_format]
     skipped = 0
     with data_output(out, force=force) as file:
-        chunks = iter_lines(_blocks(source), str(source or "stdin"), skip_errors=errors == "skip")
+        chunks = iter_lines(
+            _blocks(source),
+            str(source or "stdin"),
+            skip_errors=errors == "skip",
+            cure="convert it to UTF-8, or leave such lines out with --errors skip",
+        )
         for lines in chunks:
             skipped += lines.skipped
             scored = zip(lines.numbers, scorer.strings(lines.texts).strings(), strict=True)

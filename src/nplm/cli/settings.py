@@ -81,7 +81,7 @@ def parse(name: str, value: Any) -> Any:
     options = _alternatives(kind)
     if bool in options:
         if value not in {"true", "false"}:
-            raise UsageError(f"{name} is {value!r}", "give true or false")
+            raise UsageError(f"`{name}` is {value!r}", "give true or false")
         return value == "true"
     for number in (int, float):
         if number in options:
@@ -92,7 +92,7 @@ def parse(name: str, value: Any) -> Any:
     if any(get_origin(option) is Literal for option in options):
         return value
     what = "a whole number" if int in options else "a number"
-    raise UsageError(f"{name} is {value!r}", f"give {what}")
+    raise UsageError(f"`{name}` is {value!r}", f"give {what}")
 
 
 def settings_for(
@@ -114,7 +114,7 @@ def settings_for(
         try:
             preset_name = preset(named).preset
         except UsageError as error:
-            raise UsageError(f"{file}: {error.problem}", error.cure) from None
+            raise error.within(str(file)) from None
     base = resumed if resumed and not preset_name else preset(preset_name or "default")
     return override(override(base, values, str(file)), flags, "")
 

@@ -13,11 +13,11 @@ from nplm.errors import UsageError
 
 
 def suggest(
-    first: Annotated[
+    model: Annotated[
         str,
         typer.Argument(metavar="[MODEL] PREFIX", help="model.onnx (default: the newest), prefix."),
     ],
-    second: Annotated[str | None, typer.Argument(hidden=True)] = None,
+    prefix: Annotated[str | None, typer.Argument(hidden=True)] = None,
     count: Annotated[int, typer.Option("-n", help="How many of each.")] = 10,
     max_length: Annotated[
         int | None,
@@ -32,9 +32,9 @@ def suggest(
 
     if not 1 <= count <= 1000:
         raise UsageError(f"-n is {count}", "it must be between 1 and 1000")
-    path, prefix = (None, first) if second is None else (Path(first), second)
-    model = open_model(latest.model_file(path))
-    found = find(Automata(model), model.card, prefix, count, max_length)
+    path, start = (None, model) if prefix is None else (Path(model), prefix)
+    onnx = open_model(latest.model_file(path))
+    found = find(Automata(onnx), onnx.card, start, count, max_length)
     if as_json:
         typer.echo(json.dumps(asdict(found), ensure_ascii=False))
         return

@@ -111,7 +111,10 @@ def parse_grid(texts: list[str], fixed: dict[str, Any]) -> dict[str, list[Any]]:
             )
         if name in grid or name in fixed:
             raise UsageError(f"--grid: {shown} is given twice", "give it once")
-        parsed = [parse(name, value.strip()) for value in values.split(",")]
+        try:
+            parsed = [parse(name, value.strip()) for value in values.split(",")]
+        except UsageError as error:
+            raise error.within("--grid") from None
         grid[name] = list(dict.fromkeys(parsed))
     return grid
 

@@ -150,7 +150,7 @@ def locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise PathError(
-            folder, f"cannot write {folder}: {error.strerror}", "choose another --out"
+            folder, f"cannot write {folder}: {error.strerror}", "choose another `folder`"
         ) from error
     lock = FileLock(folder / LOCK)
     try:
@@ -161,7 +161,7 @@ def locked(folder: Path) -> Iterator[None]:
         ) from None
     except OSError as error:
         raise PathError(
-            folder, f"cannot write in {folder}: {error.strerror}", "choose another --out"
+            folder, f"cannot write in {folder}: {error.strerror}", "choose another `folder`"
         ) from error
     try:
         yield

@@ -9,7 +9,7 @@ import torch
 
 from nplm.commandline import command_line
 from nplm.config import MixtureConfig, ModelConfig, RunConfig, TrainConfig
-from nplm.errors import DamagedError, DataError, NotFoundError, UsageError
+from nplm.errors import DamagedError, DataError, NotFoundError, UsageError, keys
 from nplm.files import read_json, read_toml, write_bytes, write_json
 from nplm.runs.layout import CONFIG, VOCAB
 from nplm.runs.tensorfile import NO_RUN
@@ -120,5 +120,5 @@ def read_facts(run: Path) -> RunFacts:
         )
     except (DataError, KeyError, TypeError, UsageError) as error:
         raise DamagedError(
-            run, f"{run / CONFIG} or {VOCAB} is damaged: {error}", "train again"
+            run, f"{run / CONFIG} or {VOCAB} is damaged: {keys(str(error))}", "train again"
         ) from error

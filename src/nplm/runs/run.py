@@ -115,7 +115,7 @@ def refuse_order(config: RunConfig, dataset: Dataset) -> None:
         raise DataError(
             f"order {config.mixture.order} is larger than any string: the longest to train on has "
             f"{dataset.longest} symbols between its two boundaries",
-            f"give --order {dataset.longest + 2} or less",
+            f"give `order={dataset.longest + 2}` or less",
         )
 
 
@@ -128,7 +128,7 @@ def refuse_run(folder: Path, *, force: bool) -> None:
         raise ExistsError(
             folder,
             f"{folder} already exists",
-            "go on with --resume, replace it with --force, or choose another --out",
+            "go on with `resume=True`, replace it with `force=True`, or choose another `folder`",
         )
 
 
@@ -182,12 +182,12 @@ def _matching_facts(folder: Path, config: RunConfig, dataset: Dataset, device: s
     if facts.card.dataset_sha256 != dataset.sha256:
         raise DataError(
             f"{folder} was trained on another data set ({facts.dataset_name})",
-            "give that one, or start anew with --force",
+            "give that one, or start anew with `force=True`",
         )
     if facts.device != device:
         raise DataError(
             f"{folder} was trained on {facts.device}, not {device}",
-            f"resume with --device {facts.device}",
+            f'resume with `device="{facts.device}"`',
         )
     if not config.mixture.order:  # not asked for: what was settled stands
         order = facts.config.mixture.order
@@ -195,7 +195,7 @@ def _matching_facts(folder: Path, config: RunConfig, dataset: Dataset, device: s
     if facts.config != config:
         raise DataError(
             f"{folder} has other settings than asked for: {_difference(facts.config, config)}",
-            "leave them out to resume, or start anew with --force",
+            "leave them out to resume, or start anew with `force=True`",
         )
     return facts
 

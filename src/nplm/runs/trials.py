@@ -69,7 +69,7 @@ def plan(base: RunConfig, grid: Mapping[str, list[Any]], folder: Path) -> list[T
     trials = []
     for point in itertools.product(*grid.values()):
         values = dict(zip(grid, point, strict=True))
-        config = override(base, values, "--grid")
+        config = override(base, values, "`grid`")
         trials.append(Trial(values, config, _trial_folder(folder / TRIALS, values), base))
     return trials
 
@@ -117,11 +117,11 @@ def _folder_name(name: str) -> str:
 def refuse_folder(folder: Path) -> None:
     """Raise ExistsError where `folder` is something else than a sweep or a place for one."""
     if folder.exists() and not folder.is_dir():
-        raise ExistsError(folder, f"{folder} is a file", "choose another --out")
+        raise ExistsError(folder, f"{folder} is a file", "choose another `folder`")
     sweep = (folder / RESULTS).exists() or (folder / TRIALS).exists()
     taken = folder.exists() and any(path.name != LOCK for path in folder.iterdir())
     if taken and not sweep:
-        raise ExistsError(folder, f"{folder} is not a sweep", "choose another --out")
+        raise ExistsError(folder, f"{folder} is not a sweep", "choose another `folder`")
 
 
 def forget(folder: Path) -> None:
@@ -138,7 +138,7 @@ def forget(folder: Path) -> None:
                 shutil.rmtree(path)
     except OSError as error:
         raise PathError(
-            folder, f"cannot clear {folder}: {error}", "choose another --out"
+            folder, f"cannot clear {folder}: {error}", "choose another `folder`"
         ) from error
 
 
@@ -167,7 +167,7 @@ def ended_trials(folder: Path, trials: list[Trial], dataset: str) -> dict[str, d
         if not same or _fixed(record[known], values) != asked:
             raise DataError(
                 f"{folder} holds a sweep of other settings or other data",
-                "choose another --out, or start anew with --force",
+                "choose another `folder`, or start anew with `force=True`",
             )
     return ended
 
@@ -198,7 +198,9 @@ def _read(folder: Path) -> dict[str, dict[str, Any]]:
         return {name_of(record["values"]): record for record in records}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedError(
-            path, f"{path} is damaged: {error!r}", "start anew with --force"
+            path,
+            f"{path} is damaged: {error!r}",
+            "repeat the nplm sweep that made it, with --force",
         ) from error
 
 

@@ -38,7 +38,7 @@ class Automata:
 
     def __init__(self, model: StepModel, cache_mb: float = DEFAULT_CACHE_MB) -> None:
         if not 0 <= cache_mb <= MAX_CACHE_MB:
-            raise UsageError(f"--cache-mb is {cache_mb}", f"give 0 to {MAX_CACHE_MB:,} megabytes")
+            raise UsageError(f"`cache_mb` is {cache_mb}", f"give 0 to {MAX_CACHE_MB:,} megabytes")
         self.model = model
         self._bytes = cache_mb * 1e6
         self.turn = Lock()

@@ -67,7 +67,6 @@ def open_model(path: Path, device: str = "cpu", threads: int = 1) -> OnnxModel:
     """
     check_integer("threads", threads, 1)
     made_by = command_line("export", "onnx", *([path] if path.is_dir() else []))
-    made_by += ", or use --runtime torch" if path.is_dir() else ""
     content = read_bytes(path, f"make one: {made_by}")
     return open_bytes(content, str(path), device, threads)
 
@@ -94,7 +93,7 @@ def open_bytes(content: bytes, where: str, device: str = "cpu", threads: int = 1
         ) from error
     if PROVIDERS[chosen] not in session.get_providers():
         raise DeviceError(
-            "onnxruntime could not start CUDA", "check the driver, or use --device cpu"
+            "onnxruntime could not start CUDA", 'check the driver, or use `device="cpu"`'
         )
     card = ModelCard.from_metadata(metadata, where)
     _check_interface(session, card, where)
@@ -115,7 +114,7 @@ def choose_device(device: str) -> str:
     if device == "cuda" and not available:
         raise DeviceError(
             "the installed onnxruntime has no CUDA provider",
-            "pip uninstall onnxruntime, then pip install onnxruntime-gpu; or use --device cpu",
+            'pip uninstall onnxruntime, then pip install onnxruntime-gpu; or use `device="cpu"`',
         )
     return device
 

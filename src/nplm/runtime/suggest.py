@@ -143,5 +143,5 @@ def _completions(
                 heapq.heappush(queue, entry)
     raise ConstraintError(
         f"after {MAX_EXPANSIONS:,} strings only {len(found)} of {count} completions are certain",
-        "ask for fewer with -n, or give a longer prefix",
+        "give a smaller `count` or a longer `prefix`",
     )

@@ -35,7 +35,7 @@ class DeviceSampler:
         if not is_dense(len(table), table.vocab_size):
             raise DeviceError(
                 f"{len(table):,} contexts times {table.vocab_size:,} symbols are too many there",
-                "use --device cpu",
+                'use `device="cpu"`',
             )
         self._contexts = torch.from_numpy(table.contexts.astype(np.int64)).to(device)  # (C, T)
         self._targets = targets.of(np.arange(len(table))).to(device)  # (C, V)
@@ -72,7 +72,9 @@ class DeviceStep:
         ngram: NGram | None = None,
     ) -> None:
         if not draws_on_device(config):
-            raise DeviceError("a GPU trains on batches of drawn contexts only", "use --device cpu")
+            raise DeviceError(
+                "a GPU trains on batches of drawn contexts only", 'use `device="cpu"`'
+            )
         self.device = networks[0].output.bias.device
         self.networks, self.optimizer = networks, optimizer
         targets = Targets(table, config.smoothing, ngram)

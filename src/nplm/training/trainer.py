@@ -223,7 +223,7 @@ class Trainer:
             else "there are no best weights: nothing was evaluated before"
         )
         return DivergedError(
-            f"{what} is not finite at step {self.step}", f"lower --learning-rate; {kept}"
+            f"{what} is not finite at step {self.step}", f"lower `learning_rate`; {kept}"
         )
 
     def state(self) -> TrainerState:
