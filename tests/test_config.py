@@ -327,9 +327,9 @@ def test_a_bad_value_is_named_with_its_file() -> None:
 
 def test_a_key_of_a_file_is_no_argument() -> None:
     with pytest.raises(UsageError) as caught:
-        override(RunConfig(), {"draw": "positions", "smoothing": 1}, "f.toml")
-    assert str(caught.value).startswith("f.toml: smoothing is 1, draw is positions; ")
-    assert caught.value.cure.endswith('smoothing needs draw="contexts", or 0')
+        override(RunConfig(), {"ngram_weight": 0.5}, "f.toml")
+    assert caught.value.problem.startswith("f.toml: ngram_weight is the ")
+    assert caught.value.cure == 'give it with `preset="best"`'
 
 
 def test_a_bad_flag_is_named_without_a_file() -> None:

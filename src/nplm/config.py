@@ -156,7 +156,7 @@ class TrainConfig:
         if self.smoothing and self.draw == "positions":
             raise UsageError(
                 f"`smoothing` is {self.smoothing:g}, `draw` is positions",
-                'a position has one symbol to learn; `smoothing` needs `draw="contexts"`, or 0',
+                "a position has one symbol to learn; give 0, or draw contexts",
             )
         check_integer("eval_every", self.eval_every, 0)
         check_integer("seed", self.seed, 0, MAX_SEED)

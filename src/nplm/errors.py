@@ -52,7 +52,7 @@ class UsageError(NplmError):
 
     def within(self, place: str) -> "UsageError":
         """The same error of a setting in `place`, a file or a grid: a key there, no argument."""
-        return UsageError(f"{place}: {keys(self.problem)}", keys(self.cure))
+        return UsageError(f"{place}: {keys(self.problem)}", self.cure)
 
 
 class DataError(NplmError):

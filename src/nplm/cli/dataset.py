@@ -76,7 +76,10 @@ def info(
     folder: Annotated[Path | None, typer.Argument(help="A data set. (default: the newest)")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what a data set holds, and how its contexts grow with the block size."""
+    """Show what a data set holds.
+
+    Also how its contexts grow with the block size.
+    """
     from nplm.counts.info import describe
     from nplm.text.dataset import load
 

@@ -41,7 +41,10 @@ def evaluate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per split.")] = False,
 ) -> None:
-    """Exact nats per symbol of a run or a model file, next to what needs no training."""
+    """Exact nats per symbol of a run or a model file.
+
+    They stand next to those of models that need no training.
+    """
     splits = list(map(str, split or [Split.VAL]))
     opened = _open(target, data)
     results = scores(opened, splits)

@@ -35,15 +35,17 @@ def generate(
             "(default: the newest)"
         ),
     ] = None,
-    count: Annotated[
-        int | None, typer.Option("-n", help="How many strings are printed. (default: 20)")
-    ] = None,
+    count: Annotated[int | None, typer.Option("-n", help="Strings to print. (default: 20)")] = None,
     indices: Annotated[
         int | None,
         typer.Option(help="Draw so many indices, whatever of them is printed, instead of -n."),
     ] = None,
-    runtime: Annotated[Runtime, typer.Option(help="torch: from a run folder.")] = "onnx",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
+    runtime: Annotated[
+        Runtime, typer.Option(help="onnx: the exported file; torch: the run itself.")
+    ] = "onnx",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu or cuda; with --runtime torch also cuda:N.")
+    ] = "cpu",
     temperature: Annotated[
         float, typer.Option(help="Below 1 safer, above 1 wilder, 0 greedy.")
     ] = 1.0,
@@ -70,13 +72,16 @@ def generate(
     seed: Annotated[int, typer.Option(help="Which stream of strings.")] = 0,
     start: Annotated[int, typer.Option("--start-index", help="Where in the stream to start.")] = 0,
     cache_mb: Annotated[
-        float, typer.Option(help="Memory for what is known of the model.")
+        float, typer.Option(help="Megabytes for what was computed before.")
     ] = DEFAULT_CACHE_MB,
     output_format: Annotated[Format, typer.Option("--format", help="What is printed.")] = "text",
     out: Annotated[Path | None, typer.Option(help="File to write. (default: stdout)")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
 ) -> None:
-    """Generate strings. String i depends only on model, options, seed and i."""
+    """Generate strings.
+
+    String i depends only on model, options, seed and i.
+    """
     from nplm.runtime import generate as walks
     from nplm.runtime.automata import Automata
 

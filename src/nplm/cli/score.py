@@ -41,11 +41,15 @@ def score(
     out: Annotated[Path | None, typer.Option(help="File to write. (default: stdout)")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
 ) -> None:
-    """How probable strings are: total nats, nats per symbol, symbols, unknown symbols, string.
+    """How probable strings are, and each of their symbols.
 
-    The end of a string counts as a symbol. A symbol that was not in the training data has
-    probability 0: the nats are inf (null in JSON) and unknown says how many there are. Every line
-    has its score, a blank one too; lines of stdin are answered as they come.
+    A line of text: total nats, nats per symbol, symbols, unknown symbols, string.
+
+    The end of a string counts as a symbol; a blank line has a score too.
+
+    An unseen symbol has probability 0: the nats are inf, in JSON null.
+
+    Lines of stdin are answered as they come.
     """
     from nplm.runtime.score import Scorer
     from nplm.runtime.session import open_model

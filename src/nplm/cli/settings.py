@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 
-from nplm.config import MixtureConfig, ModelConfig, RunConfig, TrainConfig
+from nplm.config import MixtureConfig, ModelConfig, PresetName, RunConfig, Schedule, TrainConfig
 from nplm.errors import UsageError
 from nplm.presets import override, preset, shown
 
@@ -22,6 +22,8 @@ PANELS = {
     "train": ("Training (default: the preset's)", TrainConfig),
     "mixture": ("Mixture (default: the preset's)", MixtureConfig),
 }
+NAME = "<name>"
+PRESET_HELP = f"{', '.join(get_args(PresetName))}. (default: default)"
 HELP = {
     "block_size": "Symbols of context.",
     "embedding_size": "Numbers per symbol.",
@@ -36,7 +38,7 @@ HELP = {
     "batch_size": "Draws per step, or full.",
     "optimizer": "How weights are moved.",
     "learning_rate": "Its highest value.",
-    "schedule": "How the rate falls.",
+    "schedule": f"How the rate falls: {', '.join(get_args(Schedule))}.",
     "warmup": "Share of the steps in which the rate rises.",
     "weight_decay": "Of AdamW, on matrices.",
     "smoothing": "Share of an n-gram in what a network learns.",
@@ -149,7 +151,11 @@ def _option(part: str, item: "Field[Any]") -> inspect.Parameter:
     number, *words = _alternatives(item.type)
     kind = str if words else number
     metavar = f"<{number.__name__}|{get_args(*words)[0]}>" if words else None
-    described = typer.Option(metavar=metavar, help=HELP[item.name], rich_help_panel=PANELS[part][0])
+    described = typer.Option(
+        metavar=NAME if item.name == "schedule" else metavar,  # too many for a narrow terminal
+        help=HELP[item.name],
+        rich_help_panel=PANELS[part][0],
+    )
     return inspect.Parameter(
         item.name,
         inspect.Parameter.KEYWORD_ONLY,

@@ -13,11 +13,10 @@ from nplm.errors import UsageError
 
 
 def suggest(
-    model: Annotated[
-        str,
+    words: Annotated[
+        list[str],
         typer.Argument(metavar="[MODEL] PREFIX", help="model.onnx (default: the newest), prefix."),
     ],
-    prefix: Annotated[str | None, typer.Argument(hidden=True)] = None,
     count: Annotated[int, typer.Option("-n", help="How many of each.")] = 10,
     max_length: Annotated[
         int | None,
@@ -25,16 +24,18 @@ def suggest(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """The most probable next symbols and whole strings after a prefix, exactly."""
+    """The most probable next symbols and whole strings after a prefix."""
     from nplm.runtime.automata import Automata
     from nplm.runtime.session import open_model
     from nplm.runtime.suggest import suggest as find
 
     if not 1 <= count <= 1000:
         raise UsageError(f"-n is {count}", "it must be between 1 and 1000")
-    path, start = (None, model) if prefix is None else (Path(model), prefix)
-    onnx = open_model(latest.model_file(path))
-    found = find(Automata(onnx), onnx.card, start, count, max_length)
+    if len(words) > 2:
+        raise UsageError(f"{len(words)} words are given", "give a model and a prefix, or a prefix")
+    *paths, prefix = words
+    model = open_model(latest.model_file(Path(paths[0]) if paths else None))
+    found = find(Automata(model), model.card, prefix, count, max_length)
     if as_json:
         typer.echo(json.dumps(asdict(found), ensure_ascii=False))
         return

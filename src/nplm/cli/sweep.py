@@ -7,7 +7,7 @@ import typer
 
 from nplm.cli import latest
 from nplm.cli.console import note, progress, stderr, stdout, training_extra
-from nplm.cli.settings import HELP, as_flags, parse, settings_for, with_settings
+from nplm.cli.settings import HELP, NAME, PRESET_HELP, as_flags, parse, settings_for, with_settings
 from nplm.cli.signals import stop_on_signal
 from nplm.commandline import command_line
 from nplm.config import PresetName
@@ -27,13 +27,14 @@ def sweep(
     grid: Annotated[
         list[str],
         typer.Option(
-            help="NAME=VALUE,VALUE,... of any training setting; may be repeated.",
+            metavar="NAME=VALUE,VALUE,...",
+            help="Of any setting below; may be repeated.",
             rich_help_panel=SWEEP,
         ),
     ],
     preset_name: Annotated[
         PresetName | None,
-        typer.Option("--preset", help="Named settings. (default: default)", rich_help_panel=SWEEP),
+        typer.Option("--preset", metavar=NAME, help=PRESET_HELP, rich_help_panel=SWEEP),
     ] = None,
     config: Annotated[
         Path | None, typer.Option(help="TOML file of settings.", rich_help_panel=SWEEP)
@@ -55,7 +56,7 @@ def sweep(
     ] = False,
     settings: dict[str, Any],
 ) -> None:
-    """Train once for each point of a grid of settings, and rank them by val.
+    """Train for each point of a grid of settings, and rank them by val.
 
     The other options are the fixed part. Trials that have ended are not repeated.
     """

@@ -9,7 +9,7 @@ import typer
 
 from nplm.cli import latest
 from nplm.cli.console import note, stderr, training_extra
-from nplm.cli.settings import settings_for, with_settings
+from nplm.cli.settings import NAME, PRESET_HELP, settings_for, with_settings
 from nplm.cli.signals import stop_on_signal
 from nplm.commandline import command_line, quoted
 from nplm.config import PresetName
@@ -35,7 +35,7 @@ def train(
     *,
     preset_name: Annotated[
         PresetName | None,
-        typer.Option("--preset", help="Named settings. (default: default)", rich_help_panel=RUN),
+        typer.Option("--preset", metavar=NAME, help=PRESET_HELP, rich_help_panel=RUN),
     ] = None,
     config: Annotated[
         Path | None, typer.Option(help="TOML file of settings.", rich_help_panel=RUN)
@@ -55,7 +55,10 @@ def train(
     ] = False,
     settings: dict[str, Any],
 ) -> None:
-    """Train a model on a data set. Flags win over --config, which wins over --preset."""
+    """Train a model on a data set.
+
+    Options win over --config, which wins over --preset.
+    """
     with training_extra("nplm train"):
         from nplm.runs import run
         from nplm.runs.checkpoint import is_finished

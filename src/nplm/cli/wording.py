@@ -37,7 +37,7 @@ def option_names(command: Any) -> dict[str, str]:
             option = parameter.opts[0]
             names[option.lstrip("-").replace("-", "_")] = names[parameter.name] = option
         else:
-            names[parameter.name] = parameter.name.upper()
+            names |= {word.lower(): word for word in re.findall(r"\w+", parameter.metavar or "")}
     return names | (dict.fromkeys(PLACES, names["out"]) if "out" in names else {})
 
 
