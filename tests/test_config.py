@@ -16,7 +16,6 @@ from nplm.config import (
     TrainConfig,
 )
 from nplm.errors import UsageError
-from nplm.generation import SamplingConfig
 from nplm.presets import PRESETS, override, preset
 
 NAN, INF = float("nan"), float("inf")
@@ -49,11 +48,6 @@ REFUSED: list[tuple[type, str, list[Any]]] = [
     (MixtureConfig, "ngram", [1, 0, "true", None]),
     (MixtureConfig, "order", [-1, 1, 66, 6.0, "6", True, None]),
     (MixtureConfig, "ngram_weight", [-0.1, 1.01, 1.5, 0.5, NAN, INF, "EM", "0.5", True, None]),
-    (SamplingConfig, "temperature", [-0.1, NAN, INF, "1", True]),
-    (SamplingConfig, "top_k", [0, -1, 1.0, "3", True]),
-    (SamplingConfig, "top_p", [0, 0.0, -0.5, 1.01, NAN, "1", True]),
-    (SamplingConfig, "min_length", [-1, 0.5, True]),
-    (SamplingConfig, "max_length", [0, -1, 2.5, None]),
 ]
 
 ALLOWED: list[tuple[type, str, list[Any]]] = [
@@ -74,11 +68,6 @@ ALLOWED: list[tuple[type, str, list[Any]]] = [
     (MixtureConfig, "ngram", [True, False]),
     (MixtureConfig, "order", [0, 2, 65]),
     (MixtureConfig, "ngram_weight", ["em"]),
-    (SamplingConfig, "temperature", [0, 0.0, 5]),
-    (SamplingConfig, "top_k", [None, 1, 10**6]),
-    (SamplingConfig, "top_p", [1, 1e-9]),
-    (SamplingConfig, "min_length", [0]),
-    (SamplingConfig, "max_length", [1]),
 ]
 
 
@@ -100,7 +89,7 @@ def test_the_bounds_themselves_are_allowed(settings: type, key: str, value: Any)
 
 
 @pytest.mark.parametrize(
-    "settings", [DatasetConfig, ModelConfig, TrainConfig, MixtureConfig, SamplingConfig]
+    "settings", [DatasetConfig, ModelConfig, TrainConfig, MixtureConfig, RunConfig]
 )
 def test_settings_are_frozen(settings: type) -> None:
     config = settings()

@@ -99,7 +99,7 @@ def test_tables_that_are_too_large_are_refused_with_an_estimate(
     with pytest.raises(DataError) as caught:
         NGramTable.of(ngram)
     assert f"{len(ngram):,} contexts of 27 symbols" in caught.value.problem
-    assert "--order below 5" in caught.value.cure
+    assert "`order` below 5" in caught.value.cure
 
 
 def test_the_estimate_is_in_gigabytes(small: Dataset) -> None:
