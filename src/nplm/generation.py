@@ -69,8 +69,8 @@ class StreamConfig:
         check_integer("start", self.start, 0, MAX_INDEX)
         if self.indices is not None:
             check_integer("indices", self.indices, 0, MAX_INDEX)
-        wanted = self.count if self.indices is None else self.indices
-        if self.start > MAX_INDEX - wanted:
+        size = self.count if self.indices is None else self.indices
+        if self.start > MAX_INDEX - size:
             raise UsageError(f"`start` is {self.start}", "indices end at 2^63 - 1")
 
     @property
@@ -78,18 +78,18 @@ class StreamConfig:
         """Consecutive indices without another string after which too few can be found."""
         return max(PATIENCE, 10 * self.count) if self.indices is None else math.inf
 
-    def wants(self, found: int, first: int) -> bool:
-        """Whether, with `found` strings from the indices below `first`, another is to be drawn."""
+    def wants(self, strings: int, first: int) -> bool:
+        """Whether, with so many strings from the indices below `first`, another is to be drawn."""
         if self.indices is not None:
             return first < self.start + self.indices
-        return found < self.count
+        return strings < self.count
 
-    def at_most(self, found: int, first: int) -> int:
+    def at_most(self, strings: int, first: int) -> int:
         """How many indices from `first` on may be drawn at once.
 
         Where nearly every string counts, no more than are missing.
         """
         if self.indices is not None:
             return self.start + self.indices - first
-        left = MAX_INDEX - first
-        return left if self.novel or self.unique else min(left, self.count - found)
+        remaining = MAX_INDEX - first
+        return remaining if self.novel or self.unique else min(remaining, self.count - strings)

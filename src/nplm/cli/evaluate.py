@@ -46,19 +46,19 @@ def evaluate(
     They stand next to those of models that need no training.
     """
     splits = list(map(str, split or [Split.VAL]))
-    opened = _open(target, data)
-    results = scores(opened, splits)
-    if opened.own_data and "test" in splits:
-        _record_look(opened, [result for result in results if result["split"] == "test"])
+    subject = _open(target, data)
+    results = scores(subject, splits)
+    if subject.own_data and "test" in splits:
+        _record_look(subject, [result for result in results if result["split"] == "test"])
     if as_json:
         for result in results:
             typer.echo(json.dumps(result, ensure_ascii=False))
     else:
-        _print(opened.name, opened.kind, results)
+        _print(subject.name, subject.kind, results)
 
 
 @dataclass(frozen=True)
-class Opened:
+class Subject:
     """A model, the models it is a mixture of, and the data set to score them on.
 
     Attributes:
@@ -77,18 +77,18 @@ class Opened:
     own_data: bool
 
 
-def scores(opened: Opened, splits: list[str]) -> list[dict[str, Any]]:
+def scores(subject: Subject, splits: list[str]) -> list[dict[str, Any]]:
     """What `--json` prints of each split."""
     from nplm.counts.baselines import Baselines
     from nplm.counts.evaluate import evaluate
     from nplm.counts.tables import table_of
 
-    dataset = opened.dataset
+    dataset = subject.dataset
     baselines = Baselines.of(dataset)
     results = []
     for split in splits:
-        table = table_of(dataset, split, opened.card.block_size)
-        nats = evaluate(opened.model, table)
+        table = table_of(dataset, split, subject.card.block_size)
+        nats = evaluate(subject.model, table)
         results.append(
             {
                 "split": split,
@@ -98,7 +98,7 @@ def scores(opened: Opened, splits: list[str]) -> list[dict[str, Any]]:
                 "symbols": nats.symbols,
                 "strings": dataset.strings(split),
                 "parts": {
-                    name: evaluate(part, table).per_symbol for name, part in opened.parts.items()
+                    name: evaluate(part, table).per_symbol for name, part in subject.parts.items()
                 },
                 "baselines": baselines.on(split),
                 "ngram_order": baselines.ngram.order,
@@ -107,7 +107,7 @@ def scores(opened: Opened, splits: list[str]) -> list[dict[str, Any]]:
     return results
 
 
-def _open(target: Path | None, data: Path | None) -> Opened:
+def _open(target: Path | None, data: Path | None) -> Subject:
     from nplm.text.dataset import load, reencode
 
     if target is not None and (target.is_file() or target.suffix == ".onnx"):
@@ -118,7 +118,7 @@ def _open(target: Path | None, data: Path | None) -> Opened:
         own = reencode(dataset, onnx.card.vocab, onnx.card.normalize)
         kind = onnx.card.extra.get("kind", "model")
         trained_on = dataset.sha256 == onnx.card.dataset_sha256
-        return Opened(str(target), str(kind), onnx, {}, onnx.card, own, None, trained_on)
+        return Subject(str(target), str(kind), onnx, {}, onnx.card, own, None, trained_on)
     with training_extra("nplm eval of a run (a model.onnx needs no extra)"):
         from nplm.runs.opened import load_run
     run = load_run(latest.run_folder(target))
@@ -126,16 +126,18 @@ def _open(target: Path | None, data: Path | None) -> Opened:
     dataset = load(data) if data else dataset_of(run.folder, run.facts, None, cure)
     own = reencode(dataset, run.card.vocab, run.card.normalize)
     trained_on = dataset.sha256 == run.card.dataset_sha256
-    return Opened(str(run.folder), run.kind, run.model, run.parts(), run.card, own, run, trained_on)
+    return Subject(
+        str(run.folder), run.kind, run.model, run.parts(), run.card, own, run, trained_on
+    )
 
 
-def _record_look(opened: Opened, results: list[dict[str, Any]]) -> None:
+def _record_look(subject: Subject, results: list[dict[str, Any]]) -> None:
     """Say how often test was looked at before, and add this time."""
     nats = results[0]["nats_per_symbol"]
-    if opened.run is not None:
-        before: int | None = count_run(opened.run, nats)
+    if subject.run is not None:
+        before: int | None = count_run(subject.run, nats)
     else:
-        before = count_file(Path(opened.name), nats)
+        before = count_file(Path(subject.name), nats)
     for result in results:
         result["earlier_looks"] = before
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import Format, counted, data_output, note, progress, training_extra
+from nplm.cli.console import Format, data_output, format_count, note, progress, training_extra
 from nplm.commandline import command_line
 from nplm.errors import DataError, NotFoundError, UsageError
 from nplm.generation import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
@@ -96,17 +96,17 @@ def generate(
         unique=unique,
         cut=cut,
     )
-    opened, card = open_model(model, runtime, device)
+    source, card = open_model(model, runtime, device)
     if novel and card.novelty and card.novelty_splits == ["train"]:
         note("this model knows the train split only: export it again to leave out val and test too")
     longest = walks.default_max_length(card) if max_length is None else max_length
     sampling = SamplingConfig(temperature, top_k, top_p, prefix, min_length, longest)
     as_json = output_format == "jsonl"
     batches = walks.generate_batches(
-        Automata(opened, cache_mb), card, sampling, stream, nats=as_json
+        Automata(source, cache_mb), card, sampling, stream, nats=as_json
     )
     tally = Tally(card)
-    with data_output(out, force=force) as file, progress(wanted=_to_file(out)) as bars:
+    with data_output(out, force=force) as file, progress(show=_to_file(out)) as bars:
         bar = bars.add_task("strings", total=stream.count if indices is None else indices)
         for batch in batches:
             tally.add(batch)
@@ -130,7 +130,7 @@ class Tally:
     """Counts for the lines at the end: on a terminal, and of what was left out."""
 
     def __init__(self, card: "ModelCard") -> None:
-        self._wanted = sys.stderr.isatty()
+        self._on_terminal = sys.stderr.isatty()
         self._card = card
         self._started = time.perf_counter()
         self._strings = self._seen = self._sampled = 0
@@ -139,7 +139,7 @@ class Tally:
 
     def add(self, batch: "GeneratedBatch") -> None:
         self._too_long += len(batch.too_long)
-        if not self._wanted:
+        if not self._on_terminal:
             return
         from nplm.runtime.novelty import hash_strings
 
@@ -163,7 +163,7 @@ class Tally:
             note(", ".join(parts))
         if self._too_long:
             note(
-                f"{self._too_long:,} left out: longer than {counted(longest, 'symbol')} "
+                f"{self._too_long:,} left out: longer than {format_count(longest, 'symbol')} "
                 "(--max-length N allows more, --cut cuts them)"
             )
 
@@ -184,10 +184,10 @@ def open_model(path: Path | None, runtime: Runtime, device: str) -> tuple["StepM
         from nplm.runs.opened import load_run
         from nplm.training.device import for_generating
     run = load_run(latest.run_folder(path))
-    chosen = for_generating(device, run.module)
+    place = for_generating(device, run.module)
     if device == "auto":
-        note(f"on {chosen}")
-    return run.on(chosen), run.card
+        note(f"on {place}")
+    return run.on(place), run.card
 
 
 def _open_export(run: Path, device: str) -> "OnnxModel":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import Format, counted, data_output, note
+from nplm.cli.console import Format, data_output, format_count, note
 
 if TYPE_CHECKING:
     from nplm.runtime.score import Scored
@@ -73,11 +73,11 @@ def score(
         for lines in chunks:
             skipped += lines.skipped
             scored = zip(lines.numbers, scorer.strings(lines.texts).strings(), strict=True)
-            shown = [as_line(number, one, per_symbol) for number, one in scored]
-            file.write("".join(shown).encode("utf-8"))
+            rows = [as_line(number, string, per_symbol) for number, string in scored]
+            file.write("".join(rows).encode("utf-8"))
             file.flush()
     if skipped:
-        note(f"not UTF-8, left out: {counted(skipped, 'line')}")
+        note(f"not UTF-8, left out: {format_count(skipped, 'line')}")
 
 
 def _blocks(source: Path | None) -> Iterator[bytes]:

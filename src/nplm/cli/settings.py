@@ -15,7 +15,7 @@ import typer
 
 from nplm.config import MixtureConfig, ModelConfig, PresetName, RunConfig, Schedule, TrainConfig
 from nplm.errors import UsageError
-from nplm.presets import override, preset, shown
+from nplm.presets import format_value, override, preset
 
 PANELS = {
     "model": ("Model (default: the preset's)", ModelConfig),
@@ -56,8 +56,8 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def wrapper(**arguments: Any) -> None:
-        given = {name: arguments.pop(name) for name in HELP}
-        settings = {name: parse(name, v) for name, v in given.items() if v is not None}
+        values = {name: arguments.pop(name) for name in HELP}
+        settings = {name: parse(name, v) for name, v in values.items() if v is not None}
         command(**arguments, settings=settings)
 
     signature = inspect.signature(command)
@@ -133,7 +133,7 @@ def as_flags(config: RunConfig) -> list[str]:
         if isinstance(value, bool):
             words.append(f"--{flag}" if value else f"--no-{flag}")
         else:
-            words += [f"--{flag}", shown(value)]
+            words += [f"--{flag}", format_value(value)]
     return words
 
 

@@ -35,9 +35,9 @@ def suggest(
         raise UsageError(f"{len(words)} words are given", "give a model and a prefix, or a prefix")
     *paths, prefix = words
     model = open_model(latest.model_file(Path(paths[0]) if paths else None))
-    found = find(Automata(model), model.card, prefix, count, max_length)
+    suggestions = find(Automata(model), model.card, prefix, count, max_length)
     if as_json:
-        typer.echo(json.dumps(asdict(found), ensure_ascii=False))
+        typer.echo(json.dumps(asdict(suggestions), ensure_ascii=False))
         return
     from rich.markup import escape
     from rich.table import Table
@@ -45,14 +45,14 @@ def suggest(
     table = Table()
     for heading in ("next symbol", "probability", "whole string", "probability"):
         table.add_column(heading, justify="right" if heading == "probability" else "left")
-    for k in range(max(len(found.next_symbols), len(found.completions))):
+    for k in range(max(len(suggestions.next_symbols), len(suggestions.completions))):
         cells = ["", "", "", ""]
-        if k < len(found.next_symbols):
-            symbol = found.next_symbols[k]
-            shown = "(end)" if symbol.symbol is None else repr(symbol.symbol)[1:-1]
-            cells[:2] = [escape(shown), f"{symbol.probability:.4f}"]
-        if k < len(found.completions):
-            whole = found.completions[k]
+        if k < len(suggestions.next_symbols):
+            symbol = suggestions.next_symbols[k]
+            text = "(end)" if symbol.symbol is None else repr(symbol.symbol)[1:-1]
+            cells[:2] = [escape(text), f"{symbol.probability:.4f}"]
+        if k < len(suggestions.completions):
+            whole = suggestions.completions[k]
             cells[2:] = [escape(whole.text), f"{whole.probability:.4f}"]
         table.add_row(*cells)
     stdout().print(table)

@@ -23,8 +23,8 @@ def speak_of_options(message: str, command: Any) -> str:
         name, value = argument.groups()
         if name not in options:
             return argument[0]
-        given = "" if value in (None, "True") else " " + re.sub(r"[()\"' ]", "", value)
-        return options[name] + given
+        words = "" if value in (None, "True") else " " + re.sub(r"[()\"' ]", "", value)
+        return options[name] + words
 
     return ARGUMENT.sub(option, message)
 

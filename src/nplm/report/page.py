@@ -19,7 +19,7 @@ from nplm.counts.baselines import Baselines
 from nplm.counts.evaluate import Nats, evaluate
 from nplm.counts.tables import tables_of
 from nplm.generation import SamplingConfig, StreamConfig
-from nplm.presets import shown
+from nplm.presets import format_value
 from nplm.report.embedding import embedding_figure
 from nplm.report.figures import as_svg, batch_label, loss_figure
 from nplm.report.fonts import visible
@@ -212,7 +212,7 @@ def _settings(facts: RunFacts) -> dict[str, str]:
     """The settings that matter for this kind of model."""
     config = facts.config
     parts = ([config.model, config.train] if config.mixture.networks else []) + [config.mixture]
-    return {key: shown(value) for part in parts for key, value in vars(part).items()}
+    return {key: format_value(value) for part in parts for key, value in vars(part).items()}
 
 
 def _baselines(dataset: Dataset) -> tuple[dict[str, float], float]:

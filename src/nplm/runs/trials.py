@@ -15,7 +15,7 @@ from typing import Any
 from nplm.config import RunConfig
 from nplm.errors import DamagedError, DataError, ExistsError, NotFoundError, PathError
 from nplm.files import read_bytes, sha256, write_bytes
-from nplm.presets import override, shown
+from nplm.presets import format_value, override
 from nplm.runs.layout import CONFIG, LOCK
 
 RESULTS, TRIALS = "sweep.jsonl", "trials"
@@ -100,7 +100,7 @@ def name_of(values: Values) -> str:
 
 
 def _listed(values: Values) -> str:
-    return ",".join(f"{key}={shown(value)}" for key, value in values.items())
+    return ",".join(f"{key}={format_value(value)}" for key, value in values.items())
 
 
 def _trial_folder(trials: Path, values: Values) -> Path:
