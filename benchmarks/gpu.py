@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from nplm.config import DatasetConfig, RunConfig
+from nplm.config import DatasetConfig, PresetName, RunConfig
 from nplm.counts.tables import table_of
 from nplm.errors import NplmError
 from nplm.presets import PRESETS, override
@@ -43,7 +43,7 @@ def names() -> Dataset:
     return dataset.build(sources.read_source(path.read_bytes(), path.name), DatasetConfig())
 
 
-def plan(name: str) -> RunConfig:
+def plan(name: PresetName) -> RunConfig:
     """A preset's settings, with its n-gram's order given and no evaluation before the end."""
     steps = PRESETS[name].train.steps
     return override(PRESETS[name], {"order": ORDER, "eval_every": steps}, "")

@@ -2,17 +2,17 @@
 
 import dataclasses
 from fractions import Fraction
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from nplm.checks import MAX_SEED
 from nplm.config import (
-    MAX_SEED,
     DatasetConfig,
     MixtureConfig,
     ModelConfig,
+    PresetName,
     RunConfig,
-    SamplingConfig,
     TrainConfig,
 )
 from nplm.errors import UsageError
@@ -43,15 +43,11 @@ REFUSED: list[tuple[type, str, list[Any]]] = [
     (TrainConfig, "smoothing", [-0.1, 1.01, NAN, INF, "0.4", True, None]),
     (TrainConfig, "eval_every", [-1, 0.5, "1", True]),
     (TrainConfig, "seed", [-1, MAX_SEED + 1, 0.0, False]),
+    (RunConfig, "preset", ["best-of-all", "", None]),
     (MixtureConfig, "networks", [-1, 0, 17, 1.0, "2", True, None]),
     (MixtureConfig, "ngram", [1, 0, "true", None]),
     (MixtureConfig, "order", [-1, 1, 66, 6.0, "6", True, None]),
     (MixtureConfig, "ngram_weight", [-0.1, 1.01, 1.5, 0.5, NAN, INF, "EM", "0.5", True, None]),
-    (SamplingConfig, "temperature", [-0.1, NAN, INF, "1", True]),
-    (SamplingConfig, "top_k", [0, -1, 1.0, "3", True]),
-    (SamplingConfig, "top_p", [0, 0.0, -0.5, 1.01, NAN, "1", True]),
-    (SamplingConfig, "min_length", [-1, 0.5, True]),
-    (SamplingConfig, "max_length", [0, -1, 2.5, None]),
 ]
 
 ALLOWED: list[tuple[type, str, list[Any]]] = [
@@ -72,11 +68,6 @@ ALLOWED: list[tuple[type, str, list[Any]]] = [
     (MixtureConfig, "ngram", [True, False]),
     (MixtureConfig, "order", [0, 2, 65]),
     (MixtureConfig, "ngram_weight", ["em"]),
-    (SamplingConfig, "temperature", [0, 0.0, 5]),
-    (SamplingConfig, "top_k", [None, 1, 10**6]),
-    (SamplingConfig, "top_p", [1, 1e-9]),
-    (SamplingConfig, "min_length", [0]),
-    (SamplingConfig, "max_length", [1]),
 ]
 
 
@@ -86,10 +77,9 @@ def flat(cases: list[tuple[type, str, list[Any]]]) -> list[tuple[type, str, Any]
 
 @pytest.mark.parametrize(("settings", "key", "value"), flat(REFUSED))
 def test_a_value_out_of_bounds_is_refused_by_name(settings: type, key: str, value: Any) -> None:
-    shown = f"--{key.replace('_', '-')}" if settings is SamplingConfig else key
     with pytest.raises(UsageError) as caught:
         settings(**{key: value})
-    assert caught.value.problem.startswith(f"{shown} is ")
+    assert caught.value.problem.startswith(f"`{key}` is ")
     assert caught.value.cure
 
 
@@ -99,7 +89,7 @@ def test_the_bounds_themselves_are_allowed(settings: type, key: str, value: Any)
 
 
 @pytest.mark.parametrize(
-    "settings", [DatasetConfig, ModelConfig, TrainConfig, MixtureConfig, SamplingConfig]
+    "settings", [DatasetConfig, ModelConfig, TrainConfig, MixtureConfig, RunConfig]
 )
 def test_settings_are_frozen(settings: type) -> None:
     config = settings()
@@ -108,18 +98,18 @@ def test_settings_are_frozen(settings: type) -> None:
 
 
 def test_a_full_batch_is_of_contexts() -> None:
-    with pytest.raises(UsageError, match="batch_size is full, draw is positions"):
+    with pytest.raises(UsageError, match="`batch_size` is full, `draw` is positions"):
         TrainConfig(draw="positions", batch_size="full")
 
 
 def test_a_position_has_nothing_to_smooth() -> None:
-    with pytest.raises(UsageError, match=r"smoothing is 0\.4, draw is positions"):
+    with pytest.raises(UsageError, match=r"`smoothing` is 0\.4, `draw` is positions"):
         TrainConfig(draw="positions")
     assert TrainConfig(draw="positions", smoothing=0).smoothing == 0
 
 
 def test_a_model_has_some_part() -> None:
-    with pytest.raises(UsageError, match="networks is 0 and there is no n-gram"):
+    with pytest.raises(UsageError, match="`networks` is 0 and there is no n-gram"):
         MixtureConfig(networks=0)
     assert MixtureConfig(networks=0, ngram=True).networks == 0
 
@@ -128,7 +118,7 @@ def test_the_n_gram_has_a_weight_only_beside_networks() -> None:
     assert MixtureConfig(ngram=True, ngram_weight=0.5).ngram_weight == 0.5
     for alone in ({"networks": 0, "ngram": True}, {"networks": 2}):
         with pytest.raises(
-            UsageError, match=r"ngram_weight is .* beside networks; .*--preset best"
+            UsageError, match=r'`ngram_weight` is .* beside networks; .*`preset="best"`'
         ):
             MixtureConfig(**alone, ngram_weight=0.5)
 
@@ -148,7 +138,7 @@ def test_what_the_parts_come_to(
     mixture: MixtureConfig, smoothing: float, steps: int, uses_ngram: bool, block_size: int
 ) -> None:
     train = TrainConfig(steps=50, smoothing=smoothing)
-    config = RunConfig("x", ModelConfig(block_size=6), train, mixture)
+    config = RunConfig("default", ModelConfig(block_size=6), train, mixture)
     assert (config.steps, config.uses_ngram) == (steps, uses_ngram)
     assert config.block_size == block_size
 
@@ -170,7 +160,7 @@ def test_what_the_parts_come_to(
     ],
 )
 def test_shares_that_are_not_three_parts_of_one_are_refused(split: tuple[str, ...]) -> None:
-    with pytest.raises(UsageError, match=r"--split is .*three"):
+    with pytest.raises(UsageError, match=r"`split` is .*three"):
         DatasetConfig(split=split)  # type: ignore[arg-type]
 
 
@@ -193,7 +183,7 @@ def test_shares_may_be_numbers_and_zero() -> None:
 
 
 def test_numbers_that_do_not_add_up_are_a_usage_error_too() -> None:
-    with pytest.raises(UsageError, match=r"--split is 0\.5,0\.5,0\.5"):
+    with pytest.raises(UsageError, match=r"`split` is 0\.5,0\.5,0\.5"):
         DatasetConfig(split=(0.5, 0.5, 0.5))  # type: ignore[arg-type]
 
 
@@ -214,6 +204,10 @@ def test_the_notebook_preset_is_the_notebooks_last_model() -> None:
     assert (train.draw, train.optimizer, train.batch_size) == ("positions", "sgd", 32)
     assert (train.steps, train.learning_rate, train.schedule) == (20_000, 0.1, "step")
     assert (train.weight_decay, train.warmup) == (0.0, 0.0)
+
+
+def test_every_preset_is_among_the_names() -> None:
+    assert tuple(PRESETS) == get_args(PresetName)
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -320,8 +314,15 @@ def test_a_bad_value_is_named_with_its_file() -> None:
         override(RunConfig(), {"steps": 0}, "f.toml")
 
 
+def test_a_key_of_a_file_is_no_argument() -> None:
+    with pytest.raises(UsageError) as caught:
+        override(RunConfig(), {"ngram_weight": 0.5}, "f.toml")
+    assert caught.value.problem.startswith("f.toml: ngram_weight is the ")
+    assert caught.value.cure == 'give it with `preset="best"`'
+
+
 def test_a_bad_flag_is_named_without_a_file() -> None:
-    with pytest.raises(UsageError, match=r"^steps is 0; it must be at least 1$"):
+    with pytest.raises(UsageError, match=r"^`steps` is 0; it must be at least 1$"):
         override(RunConfig(), {"steps": 0}, "")
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nplm.errors import DataError
+from nplm.errors import DamagedError, ExistsError, NotFoundError, PathError
 from nplm.files import (
     atomic_folder,
     atomic_writer,
@@ -59,12 +59,13 @@ def fill_then_raise(path: Path, error: BaseException) -> None:
 
 
 def test_an_existing_file_is_refused(old_file: Path) -> None:
-    with pytest.raises(DataError, match=r"f\.bin already exists; .*--force"):
+    with pytest.raises(ExistsError, match=r"f\.bin already exists; .*`force=True`") as caught:
         refuse_existing(old_file, force=False)
+    assert caught.value.path == old_file
 
 
 def test_an_existing_folder_is_refused(old_folder: Path) -> None:
-    with pytest.raises(DataError, match="already exists"):
+    with pytest.raises(ExistsError, match="already exists"):
         refuse_existing(old_folder, force=False)
 
 
@@ -95,14 +96,14 @@ def test_a_raising_body_leaves_the_old_file(old_file: Path, error: BaseException
 
 
 def test_a_full_disk_is_a_data_error_and_leaves_the_old_file(old_file: Path) -> None:
-    with pytest.raises(DataError, match=r"f\.bin: No space left"):
+    with pytest.raises(PathError, match=r"f\.bin: No space left"):
         write_then_raise(old_file, FULL)
     assert old_file.read_bytes() == b"old"
     assert inside(old_file.parent) == ["f.bin"]
 
 
 def test_a_failed_first_write_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(DataError):
+    with pytest.raises(PathError):
         write_then_raise(tmp_path / "new", FULL)
     assert inside(tmp_path) == []
 
@@ -114,7 +115,7 @@ def test_a_failing_fsync_leaves_the_old_file(
         raise FULL
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(DataError):
+    with pytest.raises(PathError):
         write_bytes(old_file, b"new")
     assert old_file.read_bytes() == b"old"
     assert inside(old_file.parent) == ["f.bin"]
@@ -127,13 +128,13 @@ def test_a_closed_pipe_is_not_a_data_error(old_file: Path) -> None:
 
 
 def test_a_path_below_a_file_is_a_data_error(old_file: Path) -> None:
-    with pytest.raises(DataError, match="cannot write"):
+    with pytest.raises(PathError, match="cannot write"):
         write_bytes(old_file / "below", b"new")
     assert old_file.read_bytes() == b"old"
 
 
 def test_a_folder_is_not_replaced_by_a_file(old_folder: Path) -> None:
-    with pytest.raises(DataError, match="cannot write"):
+    with pytest.raises(PathError, match="cannot write"):
         write_bytes(old_folder, b"new")
     assert inside(old_folder.parent) == ["d", "d/old.txt"]
 
@@ -173,7 +174,7 @@ def test_a_raising_body_leaves_the_old_folder(old_folder: Path, error: BaseExcep
 
 
 def test_a_full_disk_leaves_the_old_folder(old_folder: Path) -> None:
-    with pytest.raises(DataError, match="No space left"):
+    with pytest.raises(PathError, match="No space left"):
         fill_then_raise(old_folder, FULL)
     assert inside(old_folder.parent) == ["d", "d/old.txt"]
 
@@ -196,23 +197,23 @@ def test_a_stop_between_the_two_renames_leaves_the_old_folder(
     old_folder: Path, error: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Path, "replace", failing_second_rename(error))
-    with pytest.raises((DataError, KeyboardInterrupt)), atomic_folder(old_folder) as scratch:
+    with pytest.raises((PathError, KeyboardInterrupt)), atomic_folder(old_folder) as scratch:
         (scratch / "new.txt").write_bytes(b"new")
     assert inside(old_folder.parent) == ["d", "d/old.txt"]
 
 
 def test_a_folder_below_a_file_is_a_data_error(old_file: Path) -> None:
-    with pytest.raises(DataError, match="cannot write"), atomic_folder(old_file / "below"):
+    with pytest.raises(PathError, match="cannot write"), atomic_folder(old_file / "below"):
         pass
 
 
 def test_a_missing_file_is_named_with_the_cure(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"gone\.json: No such file.*; make it"):
+    with pytest.raises(NotFoundError, match=r"gone\.json: No such file.*; make it"):
         read_bytes(tmp_path / "gone.json", "make it")
 
 
 def test_a_folder_cannot_be_read_as_a_file(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cannot read"):
+    with pytest.raises(PathError, match="cannot read"):
         read_bytes(tmp_path)
 
 
@@ -241,7 +242,7 @@ def test_json_is_readable_utf8_that_ends_with_a_line_end(tmp_path: Path) -> None
 def test_what_is_not_a_json_object_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "f.json"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"f\.json is not (valid JSON|a JSON object)"):
+    with pytest.raises(DamagedError, match=r"f\.json is not (valid JSON|a JSON object)"):
         read_json(path)
 
 
@@ -252,13 +253,13 @@ def test_toml_is_read(tmp_path: Path) -> None:
 
 def test_a_toml_mistake_is_named_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "f.toml").write_bytes(b"a = 1\nb = \n")
-    with pytest.raises(DataError, match=r"f\.toml is not valid TOML: .*line 2"):
+    with pytest.raises(DamagedError, match=r"f\.toml is not valid TOML: .*line 2"):
         read_toml(tmp_path / "f.toml")
 
 
 def test_toml_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     (tmp_path / "f.toml").write_bytes(b'a = "\xff"\n')
-    with pytest.raises(DataError, match=r"f\.toml is not valid TOML"):
+    with pytest.raises(DamagedError, match=r"f\.toml is not valid TOML"):
         read_toml(tmp_path / "f.toml")
 
 

@@ -13,7 +13,16 @@ import nplm
 from nplm.cli.console import TRAIN_EXTRA
 
 SOURCE = Path(nplm.__file__).parent
-GROUND = {"commandline", "errors", "config", "files", "stepmodel", "presets"}
+GROUND = {
+    "checks",
+    "commandline",
+    "config",
+    "errors",
+    "files",
+    "generation",
+    "presets",
+    "stepmodel",
+}
 ALLOWED = {
     "ground": {"ground"},
     "text": {"ground", "text"},
@@ -169,6 +178,12 @@ def test_what_draws_is_loaded_only_to_draw(
     words = command.format(model=model, data=small_folder, names=names_file).split()
     may = {"torch"} if command == "doctor" else set()  # to name its devices
     assert not modules_after_command(words, tmp_path) & (HEAVY - may)
+
+
+def test_importing_nplm_loads_nothing_of_it() -> None:
+    code = "import sys, nplm; print(*(m for m in sys.modules if m[:5] in ('nplm.', 'numpy')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_help_loads_no_arrays(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ def load(
     path: str | Path,
     device: str = "cpu",
     threads: int = 1,
-    cache_mb: float = 1024.0,  # config.DEFAULT_CACHE_MB, whose import takes as long as Python's
+    cache_mb: float = 1024.0,  # generation.DEFAULT_CACHE_MB, whose import takes as long as Python's
 ) -> "Model":
     """Open an exported model for sampling, scoring and suggestions (`nplm.runtime.model.Model`)."""
     from nplm.runtime.model import Model

@@ -1,53 +1,37 @@
-"""Settings: frozen, validated, with their defaults. Unknown keys are refused.
+"""Settings of data sets and runs: frozen, validated, with their defaults. Unknown keys are refused.
 
 A run's settings are a preset (`nplm.presets`), overridden by a configuration file, overridden by
-flags.
+flags. Settings of what is drawn from a model are in `nplm.generation`.
 """
 
-import math
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from nplm.checks import (
+    MAX_BLOCK_SIZE,
+    MAX_NETWORKS,
+    MAX_SEED,
+    MAX_SIZE,
+    check_above_zero,
+    check_choice,
+    check_integer,
+    check_number,
+    check_switch,
+)
 from nplm.errors import UsageError
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
-MAX_BLOCK_SIZE = 64
-MAX_SEED = 2**64 - 1
-MAX_INDEX = 2**63 - 1
-PATIENCE = 100_000  # indices drawn in vain, at least, before a search for strings is given up
-MAX_NETWORKS = 16
-DEFAULT_CACHE_MB = 1024.0  # of memory, for what is known of a model
-MAX_SIZE = 1 << 20  # of anything that arrays are allocated for
-
-
-def _choice(key: str, value: object, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise UsageError(f"{key} is {value!r}", f"choose {', '.join(allowed)}")
-
-
-def check_integer(key: str, value: object, low: int, high: int | None = None) -> None:
-    """Raise UsageError unless `value` is a whole number from `low` to `high`."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise UsageError(f"{key} is {value!r}", "give a whole number")
-    if value < low or (high is not None and value > high):
-        bounds = f"at least {low}" if high is None else f"between {low} and {high}"
-        raise UsageError(f"{key} is {value}", f"it must be {bounds}")
-
-
-def _number(key: str, value: object, low: float, high: float = math.inf) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise UsageError(f"{key} is {value!r}", "give a finite number")
-    if not low <= value <= high:
-        bounds = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
-        raise UsageError(f"{key} is {value:g}", f"it must be {bounds}")
-
-
-def _above_zero(key: str, value: object, high: float) -> None:
-    _number(key, value, 0.0, high)
-    if value == 0:
-        raise UsageError(f"{key} is 0", "it must be above 0")
+SplitName = Literal["train", "val", "test"]
+SplitBy = Literal["string", "line"]
+Normalization = Literal["nfc", "none"]
+PresetName = Literal["default", "notebook", "classic", "ngram", "best"]
+Activation = Literal["tanh", "relu", "gelu"]
+Init = Literal["scaled", "normal"]
+Draw = Literal["contexts", "positions"]
+Optimizer = Literal["sgd", "adamw"]
+Schedule = Literal["constant", "step", "linear", "cosine"]
 
 
 @dataclass(frozen=True)
@@ -58,30 +42,30 @@ class DatasetConfig:
         split: shares of train, val and test as decimal strings or numbers; they add up to 1.
         split_by: "string" keeps all copies of a string in one split; "line" splits the lines.
         distinct: drop the copies first.
-        normalize: "nfc" or "none".
+        normalize: to Unicode form NFC, or not at all.
         seed: of the shuffle, `random.Random(seed)`.
         min_count: symbols that train shows less often become one unknown symbol; 0: none do.
     """
 
     split: tuple[str, str, str] = ("0.8", "0.1", "0.1")
-    split_by: str = "string"
+    split_by: SplitBy = "string"
     distinct: bool = False
-    normalize: str = "nfc"
+    normalize: Normalization = "nfc"
     seed: int = 0
     min_count: int = 0
 
     def __post_init__(self) -> None:
         check_integer("min_count", self.min_count, 0)
-        _choice("split_by", self.split_by, ("string", "line"))
-        _choice("normalize", self.normalize, ("nfc", "none"))
+        check_choice("split_by", self.split_by, SplitBy)
+        check_choice("normalize", self.normalize, Normalization)
         check_integer("seed", self.seed, 0, MAX_SEED)
         if any(share < 0 for share in self.shares) or sum(self.shares) != 1:
             raise UsageError(
-                f"--split is {','.join(map(str, self.split))}",
+                f"`split` is {','.join(map(str, self.split))}",
                 "give three shares from 0 up that add up to 1",
             )
         if self.shares[0] == 0:
-            raise UsageError("--split gives train nothing", "its share must be above 0")
+            raise UsageError("`split` gives train nothing", "its share must be above 0")
 
     @property
     def shares(self) -> "tuple[Fraction, Fraction, Fraction]":
@@ -92,7 +76,7 @@ class DatasetConfig:
             train, val, test = (Fraction(share) for share in self.split)
         except (ValueError, ZeroDivisionError):
             raise UsageError(
-                f"--split is {','.join(map(str, self.split))}",
+                f"`split` is {','.join(map(str, self.split))}",
                 "give three numbers, as in 0.8,0.1,0.1",
             ) from None
         return train, val, test
@@ -112,21 +96,20 @@ class ModelConfig:
     embedding_size: int = 24
     hidden_size: int = 256
     layers: int = 2
-    activation: str = "gelu"
+    activation: Activation = "gelu"
     layer_norm: bool = True
     dropout: float = 0.1
-    init: str = "scaled"
+    init: Init = "scaled"
 
     def __post_init__(self) -> None:
         check_integer("block_size", self.block_size, 1, MAX_BLOCK_SIZE)
         check_integer("embedding_size", self.embedding_size, 1, MAX_SIZE)
         check_integer("hidden_size", self.hidden_size, 1, MAX_SIZE)
         check_integer("layers", self.layers, 1, 16)
-        _choice("activation", self.activation, ("tanh", "relu", "gelu"))
-        _choice("init", self.init, ("scaled", "normal"))
-        _number("dropout", self.dropout, 0.0, 0.95)
-        if not isinstance(self.layer_norm, bool):
-            raise UsageError(f"layer_norm is {self.layer_norm!r}", "give true or false")
+        check_choice("activation", self.activation, Activation)
+        check_choice("init", self.init, Init)
+        check_number("dropout", self.dropout, 0.0, 0.95)
+        check_switch("layer_norm", self.layer_norm)
 
 
 @dataclass(frozen=True)
@@ -144,12 +127,12 @@ class TrainConfig:
         eval_every: steps between exact evaluations; 0 means a tenth of the steps.
     """
 
-    draw: str = "contexts"
+    draw: Draw = "contexts"
     steps: int = 3000
-    batch_size: int | str = 512
-    optimizer: str = "adamw"
+    batch_size: int | Literal["full"] = 512
+    optimizer: Optimizer = "adamw"
     learning_rate: float = 0.005
-    schedule: str = "linear"
+    schedule: Schedule = "linear"
     warmup: float = 0.0
     weight_decay: float = 0.5
     smoothing: float = 0.4
@@ -157,24 +140,26 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _choice("draw", self.draw, ("contexts", "positions"))
+        check_choice("draw", self.draw, Draw)
         check_integer("steps", self.steps, 1)
         if isinstance(self.batch_size, str) and self.batch_size != "full":
-            raise UsageError(f"batch_size is {self.batch_size!r}", "give a whole number or full")
+            raise UsageError(f"`batch_size` is {self.batch_size!r}", "give a whole number or full")
         if self.batch_size != "full":
             check_integer("batch_size", self.batch_size, 1, MAX_SIZE)
         elif self.draw == "positions":
-            raise UsageError("batch_size is full, draw is positions", "a full batch is of contexts")
-        _choice("optimizer", self.optimizer, ("sgd", "adamw"))
-        _above_zero("learning_rate", self.learning_rate, 1e38)  # float32 ends there
-        _choice("schedule", self.schedule, ("constant", "step", "linear", "cosine"))
-        _number("warmup", self.warmup, 0.0, 1.0)
-        _number("weight_decay", self.weight_decay, 0.0)
-        _number("smoothing", self.smoothing, 0.0, 1.0)
+            raise UsageError(
+                "`batch_size` is full, `draw` is positions", "a full batch is of contexts"
+            )
+        check_choice("optimizer", self.optimizer, Optimizer)
+        check_above_zero("learning_rate", self.learning_rate, 1e38)  # float32 ends there
+        check_choice("schedule", self.schedule, Schedule)
+        check_number("warmup", self.warmup, 0.0, 1.0)
+        check_number("weight_decay", self.weight_decay, 0.0)
+        check_number("smoothing", self.smoothing, 0.0, 1.0)
         if self.smoothing and self.draw == "positions":
             raise UsageError(
-                f"smoothing is {self.smoothing:g}, draw is positions",
-                "a position has one symbol to learn; smoothing needs draw contexts, or 0",
+                f"`smoothing` is {self.smoothing:g}, `draw` is positions",
+                "a position has one symbol to learn; give 0, or draw contexts",
             )
         check_integer("eval_every", self.eval_every, 0)
         check_integer("seed", self.seed, 0, MAX_SEED)
@@ -200,23 +185,22 @@ class MixtureConfig:
     networks: int = 1
     ngram: bool = False
     order: int = 0
-    ngram_weight: float | str = "em"
+    ngram_weight: float | Literal["em"] = "em"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.ngram, bool):
-            raise UsageError(f"ngram is {self.ngram!r}", "give true or false")
+        check_switch("ngram", self.ngram)
         check_integer("networks", self.networks, 0, MAX_NETWORKS)
         if not self.networks and not self.ngram:
-            raise UsageError("networks is 0 and there is no n-gram", "give at least 1")
+            raise UsageError("`networks` is 0 and there is no n-gram", "give at least 1")
         check_integer("order", self.order, 0, MAX_BLOCK_SIZE + 1)
         if self.order == 1:
-            raise UsageError("order is 1", "give at least 2: one symbol of context")
+            raise UsageError("`order` is 1", "give at least 2: one symbol of context")
         if self.ngram_weight != "em":
-            _number("ngram_weight", self.ngram_weight, 0.0, 1.0)
+            check_number("ngram_weight", self.ngram_weight, 0.0, 1.0)
             if not self.ngram or not self.networks:
                 raise UsageError(
-                    "ngram_weight is the n-gram's share beside networks",
-                    "give it with --preset best",
+                    "`ngram_weight` is the n-gram's share beside networks",
+                    'give it with `preset="best"`',
                 )
 
 
@@ -224,10 +208,13 @@ class MixtureConfig:
 class RunConfig:
     """All settings of one training run."""
 
-    preset: str = "default"
+    preset: PresetName = "default"
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     mixture: MixtureConfig = field(default_factory=MixtureConfig)
+
+    def __post_init__(self) -> None:
+        check_choice("preset", self.preset, PresetName)
 
     @property
     def steps(self) -> int:
@@ -248,92 +235,3 @@ class RunConfig:
     def as_tables(self) -> dict[str, Any]:
         """Nested plain values, as a TOML file would hold them."""
         return asdict(self)
-
-
-@dataclass(frozen=True)
-class SamplingConfig:
-    """How a row of logits becomes a distribution to draw from, and when a string ends.
-
-    The order is: what is allowed, temperature, top-k, top-p. Ties go to the lower id.
-
-    Attributes:
-        temperature: logits are divided by it; 0 is greedy.
-        top_k: keep the k most probable symbols; None keeps all.
-        top_p: keep the most probable symbols until their mass reaches p.
-        prefix: every string starts with it.
-        min_length: symbols before the end symbol may be drawn, prefix included.
-        max_length: symbols at which a string is cut, prefix included.
-        allow_unknown: the unknown symbol may be drawn, of a model that has one.
-    """
-
-    temperature: float = 1.0
-    top_k: int | None = None
-    top_p: float = 1.0
-    prefix: str = ""
-    min_length: int = 1
-    max_length: int = 32
-    allow_unknown: bool = False
-
-    def __post_init__(self) -> None:
-        _number("--temperature", self.temperature, 0.0)
-        if self.top_k is not None:
-            check_integer("--top-k", self.top_k, 1)
-        _number("--top-p", self.top_p, 0.0, 1.0)
-        if self.top_p == 0:
-            raise UsageError("--top-p is 0", "it must be above 0 and at most 1")
-        check_integer("--min-length", self.min_length, 0)
-        check_integer("--max-length", self.max_length, 1, MAX_SIZE)
-
-
-@dataclass(frozen=True)
-class StreamConfig:
-    """Which strings of a stream are wanted.
-
-    Attributes:
-        count: of strings; not looked at where `indices` is given.
-        seed: which stream.
-        start: the first index.
-        indices: the number of indices to draw, whatever is kept of them, instead of a `count`.
-        novel: leave out strings of the list that the model was made from.
-        unique: leave out strings given before.
-        cut: keep strings that reach the longest length without an end, cut there.
-    """
-
-    count: int = 20
-    seed: int = 0
-    start: int = 0
-    indices: int | None = None
-    novel: bool = False
-    unique: bool = False
-    cut: bool = False
-
-    def __post_init__(self) -> None:
-        check_integer("-n", self.count, 0, MAX_INDEX)
-        check_integer("--seed", self.seed, 0, MAX_SEED)
-        check_integer("--start-index", self.start, 0, MAX_INDEX)
-        if self.indices is not None:
-            check_integer("--indices", self.indices, 0, MAX_INDEX)
-        wanted = self.count if self.indices is None else self.indices
-        if self.start > MAX_INDEX - wanted:
-            raise UsageError(f"--start-index is {self.start}", "indices end at 2^63 - 1")
-
-    @property
-    def patience(self) -> float:
-        """Consecutive indices without another string after which too few can be found."""
-        return max(PATIENCE, 10 * self.count) if self.indices is None else math.inf
-
-    def wants(self, found: int, first: int) -> bool:
-        """Whether, with `found` strings from the indices below `first`, another is to be drawn."""
-        if self.indices is not None:
-            return first < self.start + self.indices
-        return found < self.count
-
-    def at_most(self, found: int, first: int) -> int:
-        """How many indices from `first` on may be drawn at once.
-
-        Where nearly every string counts, no more than are missing.
-        """
-        if self.indices is not None:
-            return self.start + self.indices - first
-        left = MAX_INDEX - first
-        return left if self.novel or self.unique else min(left, self.count - found)

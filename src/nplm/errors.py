@@ -2,7 +2,12 @@
 
     NplmError                    1
     ├── UsageError               2   an option or a combination of them makes no sense
-    ├── DataError                3   an input, a file or a folder is missing, broken or in the way
+    ├── DataError                3   what a text, a file or a folder holds cannot be used
+    │   └── PathError            3   a file or a folder cannot be read or written; it has a path
+    │       ├── NotFoundError    3   there is no file, data set, run or sweep
+    │       ├── ExistsError      3   something stands where it is to be written
+    │       ├── DamagedError     3   what stands there is not whole, or not what it should be
+    │       └── InUseError       3   another process works there
     ├── MissingExtraError        4   an optional part is not installed
     ├── DeviceError              5   a device or provider that was asked for is not available
     ├── VerificationError        6   an exported file does not compute what the network computes
@@ -11,9 +16,16 @@
     └── InterruptedRunError    130   stopped by the user after everything was saved
 
 Bugs are not here: they surface as ordinary exceptions and assertions.
+
+A message of the library names arguments, between backticks, alone or with a value: `count`,
+`force=True`. A command makes its options of them (`cli.wording`).
 """
 
+import re
+from pathlib import Path
 from typing import ClassVar
+
+ARGUMENT = re.compile(r"`(\w+)(?:=([^`]+))?`")
 
 
 class NplmError(Exception):
@@ -26,8 +38,8 @@ class NplmError(Exception):
 
     exit_code: ClassVar[int] = 1
 
+    # `args` stay what each class was called with, so that an error may cross processes.
     def __init__(self, problem: str, cure: str = "") -> None:
-        super().__init__(problem)
         self.problem = problem
         self.cure = cure
 
@@ -38,9 +50,37 @@ class NplmError(Exception):
 class UsageError(NplmError):
     exit_code = 2
 
+    def within(self, place: str) -> "UsageError":
+        """The same error of a setting in `place`, a file or a grid: a key there, no argument."""
+        return UsageError(f"{place}: {keys(self.problem)}", self.cure)
+
 
 class DataError(NplmError):
     exit_code = 3
+
+
+class PathError(DataError):
+    """What happened to the file or folder `path`."""
+
+    def __init__(self, path: str | Path, problem: str, cure: str = "") -> None:
+        super().__init__(problem, cure)
+        self.path = Path(path)
+
+
+class NotFoundError(PathError):
+    pass
+
+
+class ExistsError(PathError):
+    pass
+
+
+class DamagedError(PathError):
+    pass
+
+
+class InUseError(PathError):
+    pass
 
 
 class MissingExtraError(NplmError):
@@ -70,3 +110,8 @@ class DivergedError(NplmError):
 
 class InterruptedRunError(NplmError):
     exit_code = 130
+
+
+def keys(message: str) -> str:
+    """`message` without the marks of arguments: what it names are the keys of a file."""
+    return ARGUMENT.sub(lambda argument: argument[0].strip("`"), message)

@@ -15,17 +15,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from nplm.errors import DataError
+from nplm.errors import DamagedError, ExistsError, NotFoundError, PathError
+
+DAMAGED = "it was damaged; make it again"
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:
-    """Raise DataError when `path` exists and may not be replaced."""
+    """Raise ExistsError when `path` exists and may not be replaced."""
     if path.exists() and not force:
-        raise DataError(
-            f"{path} already exists", "add --force to replace it or choose another --out"
+        raise ExistsError(
+            path,
+            f"{path} already exists",
+            "give `force=True` to replace it or choose another `path`",
         )
     if path.exists() and not (path.is_file() or path.is_dir()):
-        raise DataError(f"{path} is not a regular file", "write to - for stdout, or choose another")
+        cure = "write to - for stdout, or choose another"
+        raise ExistsError(path, f"{path} is not a regular file", cure)
 
 
 @contextmanager
@@ -33,7 +38,7 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
     """Open a temporary neighbour of `path`; on success fsync it and rename it to `path`.
 
     Raises:
-        DataError: the folder cannot be written or the disk is full; `path` is as it was.
+        PathError: the folder cannot be written or the disk is full; `path` is as it was.
     """
     temporary: Path | None = None
     try:
@@ -50,7 +55,8 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
         raise
     except OSError as error:
         reason = error.strerror or str(error)
-        raise DataError(f"cannot write {path}: {reason}", "what was there is unchanged") from error
+        problem = f"cannot write {path}: {reason}"
+        raise PathError(path, problem, "what was there is unchanged") from error
     finally:
         if temporary is not None:
             with suppress(FileNotFoundError):
@@ -72,20 +78,20 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder to fill; on success it takes the place of `path`, whole.
 
     Raises:
-        DataError: something in it cannot be written; `path` is as it was.
+        PathError: something in it cannot be written; `path` is as it was.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
     except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror}", "choose another --out") from error
+        raise _unwritable(path, error) from error
     try:
         content = scratch / "new"
         content.mkdir()
         yield content
         _swap(content, path, scratch / "old")
     except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror}", "choose another --out") from error
+        raise _unwritable(path, error) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -104,21 +110,30 @@ def _swap(new: Path, path: Path, old: Path) -> None:
 
 @contextmanager
 def reading(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file to be read in blocks; DataError when it cannot be."""
+    """Open a file to be read in blocks; NotFoundError or PathError when it cannot be."""
     try:
         file = path.open("rb")
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}", "check the path") from error
+        raise _unreadable(path, error, "check the path") from error
     with file:
         yield file
 
 
 def read_bytes(path: Path, cure: str = "check the path") -> bytes:
-    """The content of `path`, or DataError with `cure` when it cannot be read."""
+    """The content of `path`, or NotFoundError or PathError with `cure` when it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}", cure) from error
+        raise _unreadable(path, error, cure) from error
+
+
+def _unreadable(path: Path, error: OSError, cure: str) -> PathError:
+    kind = NotFoundError if isinstance(error, FileNotFoundError) else PathError
+    return kind(path, f"cannot read {path}: {error.strerror}", cure)
+
+
+def _unwritable(path: Path, error: OSError) -> PathError:
+    return PathError(path, f"cannot write {path}: {error.strerror}", "choose another `path`")
 
 
 def read_json(path: Path, cure: str = "check the path") -> dict[str, Any]:
@@ -126,11 +141,9 @@ def read_json(path: Path, cure: str = "check the path") -> dict[str, Any]:
     try:
         parsed = json.loads(content)
     except ValueError as error:
-        raise DataError(
-            f"{path} is not valid JSON: {error}", "it was damaged; make it again"
-        ) from error
+        raise DamagedError(path, f"{path} is not valid JSON: {error}", DAMAGED) from error
     if not isinstance(parsed, dict):
-        raise DataError(f"{path} is not a JSON object", "it was damaged; make it again")
+        raise DamagedError(path, f"{path} is not a JSON object", DAMAGED)
     return parsed
 
 
@@ -139,7 +152,7 @@ def read_toml(path: Path, cure: str = "check the path") -> dict[str, Any]:
     try:
         return tomllib.loads(content.decode("utf-8"))
     except ValueError as error:
-        raise DataError(f"{path} is not valid TOML: {error}", "mend that line") from error
+        raise DamagedError(path, f"{path} is not valid TOML: {error}", "mend that line") from error
 
 
 def sha256(*parts: bytes | memoryview) -> str:

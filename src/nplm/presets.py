@@ -3,12 +3,13 @@
 Their values were chosen on validation data (docs/log.md).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from difflib import get_close_matches
+from itertools import chain
 from typing import Any
 
-from nplm.config import MixtureConfig, ModelConfig, RunConfig, TrainConfig
+from nplm.config import MixtureConfig, ModelConfig, PresetName, RunConfig, TrainConfig
 from nplm.errors import UsageError
 
 LESSON_NETWORK = ModelConfig(
@@ -21,7 +22,7 @@ LESSON_NETWORK = ModelConfig(
     dropout=0.0,
 )
 
-PRESETS: Mapping[str, RunConfig] = {
+PRESETS: Mapping[PresetName, RunConfig] = {
     "default": RunConfig(),
     "notebook": RunConfig(
         "notebook",
@@ -67,9 +68,10 @@ def preset(name: object) -> RunConfig:
     Raises:
         UsageError: there is none of that name.
     """
-    if not isinstance(name, str) or name not in PRESETS:
-        raise UsageError(f"there is no preset {name!r}", f"choose {near(str(name), PRESETS)}")
-    return PRESETS[name]
+    settings = next((settings for key, settings in PRESETS.items() if key == name), None)
+    if settings is None:
+        raise UsageError(f"there is no preset {name!r}", f"choose {nearest(str(name), PRESETS)}")
+    return settings
 
 
 def override(config: RunConfig, values: Mapping[str, Any], where: str) -> RunConfig:
@@ -96,8 +98,8 @@ def override(config: RunConfig, values: Mapping[str, Any], where: str) -> RunCon
             raise UsageError(f"{where}: {key} is {value!r}", f"give a table: [{key}]")
         section = next((s for s, names in sections.items() if key in names), None)
         if section is None:
-            known = [*sections, *(name for names in sections.values() for name in names)]
-            raise _unknown(key, key, known, where)
+            keys = [*sections, *chain(*sections.values())]
+            raise _unknown(key, key, keys, where)
         changed[section][key] = value
     if changed["train"].get("draw") == "positions":  # one symbol each: nothing to smooth
         changed["train"].setdefault("smoothing", 0.0)
@@ -105,12 +107,12 @@ def override(config: RunConfig, values: Mapping[str, Any], where: str) -> RunCon
         resolved = {name: replace(getattr(config, name), **new) for name, new in changed.items()}
         return replace(config, **resolved)
     except UsageError as error:
-        raise UsageError(
-            f"{where}: {error.problem}" if where else error.problem, error.cure
-        ) from None
+        if not where:
+            raise
+        raise error.within(where) from None
 
 
-def shown(value: object) -> str:
+def format_value(value: object) -> str:
     """A setting's value as short as it can be typed: 1 for 1.0, and all digits that count."""
     return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
@@ -119,11 +121,11 @@ def _names(settings: type) -> list[str]:
     return [item.name for item in fields(settings)]
 
 
-def _unknown(shown: str, name: str, known: list[str], where: str) -> UsageError:
-    return UsageError(f"{where}: unknown setting {shown!r}", f"did you mean {near(name, known)}?")
+def _unknown(key: str, name: str, names: list[str], where: str) -> UsageError:
+    return UsageError(f"{where}: unknown setting {key!r}", f"did you mean {nearest(name, names)}?")
 
 
-def near(name: str, known: Mapping[str, Any] | list[str]) -> str:
-    """The known name most like `name`, or all of them."""
-    close = get_close_matches(name, list(known), n=1)
-    return close[0] if close else ", ".join(known)
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The name among `names` that is most like `name`, or all of them."""
+    close = get_close_matches(name, list(names), n=1)
+    return close[0] if close else ", ".join(names)

@@ -168,8 +168,8 @@ def test_shares_that_are_no_shares(nplm: "Nplm", split: str) -> None:
     ("options", "says"),
     [
         (("--split", "0,0.5,0.5"), "must be above 0"),
-        (("--split-by", "word"), "choose string, line"),
-        (("--normalize", "nfkc"), "choose nfc, none"),
+        (("--split-by", "word"), "'string', 'line'"),
+        (("--normalize", "nfkc"), "'nfc', 'none'"),
         (("--seed", "-1"), "seed is -1"),
         (("--seed", str(2**64)), "seed is 1844"),
     ],

@@ -89,7 +89,7 @@ def test_a_split_that_is_empty(nplm: "Nplm") -> None:
 
 
 def test_a_split_that_does_not_exist(nplm: "Nplm") -> None:
-    says = ("--split is 'dev'", "train, val, test")
+    says = ("--split", "'dev'", "'train', 'val', 'test'")
     nplm.refuses(2, "eval", MODEL, "--split", "val", "--split", "dev", says=says)
 
 

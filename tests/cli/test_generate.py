@@ -217,8 +217,8 @@ def test_out_that_cannot_be_written(nplm: "Nplm", home: Path) -> None:
         (("--top-p", "-0.1"), "--top-p is -0.1"),
         (("--min-length", "-1"), "--min-length is -1"),
         (("--max-length", "0"), "--max-length is 0"),
-        (("--format", "csv"), "choose text or jsonl"),
-        (("--runtime", "tensorflow"), "choose onnx or torch"),
+        (("--format", "csv"), "'text', 'jsonl'"),
+        (("--runtime", "tensorflow"), "'onnx', 'torch'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nplm.config import MAX_SIZE
+from nplm.checks import MAX_SIZE
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Nplm

@@ -77,7 +77,7 @@ def test_score_of_what_is_not_utf_8(nplm: "Nplm", model: str) -> None:
         (("score", "none.txt"), 3, "none.txt"),
         (("suggest", "a\u00f1"), 3, "never saw"),
         (("suggest", "a", "-n", "0"), 2, "-n"),
-        (("suggest", "abcd", "--max-length", "3"), 7, "prefix"),
+        (("suggest", "abcd", "--max-length", "3"), 7, "PREFIX has 4 symbols, --max-length"),
         (("generate", "--unique", "--max-length", "1", "-n", "100"), 7, "only 26 of 100"),
     ],
 )

@@ -1,24 +1,37 @@
 """The options made from the settings classes, and settings written down as options. No torch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import pytest
 import typer
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from nplm.checks import MAX_SEED
 from nplm.cli.main import app
 from nplm.cli.settings import HELP, as_flags, parse, settings_for, with_settings
-from nplm.config import MAX_SEED, MixtureConfig, ModelConfig, RunConfig, TrainConfig
+from nplm.config import (
+    MixtureConfig,
+    ModelConfig,
+    Normalization,
+    PresetName,
+    RunConfig,
+    SplitBy,
+    SplitName,
+    TrainConfig,
+)
 from nplm.errors import UsageError
 from nplm.presets import PRESETS, override, preset
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Nplm
 
-NAMES = [item.name for part in (ModelConfig, TrainConfig, MixtureConfig) for item in fields(part)]
+SETTINGS = {
+    item.name: item for part in (ModelConfig, TrainConfig, MixtureConfig) for item in fields(part)
+}
+NAMES = list(SETTINGS)
 SHARES, SIZES = st.floats(0, 1), st.integers(1, 1 << 20)
 VALUES = {
     "block_size": st.integers(1, 64),
@@ -106,6 +119,41 @@ def test_every_setting_has_an_option_in_train_and_sweep() -> None:
             assert f"--{name.replace('_', '-')}" in options[name].opts
 
 
+def commands(parser: Any, path: str = "nplm") -> Iterator[tuple[str, Any]]:
+    yield path, parser
+    for name, command in getattr(parser, "commands", {}).items():
+        yield from commands(command, f"{path} {name}")
+
+
+def test_options_of_a_fixed_set_know_it() -> None:
+    """So that help, completion and the error of a wrong value list it."""
+    found = {
+        f"{path} {option.opts[0]}": tuple(option.type.choices)
+        for path, command in commands(typer.main.get_command(app))
+        for option in command.params
+        if hasattr(option.type, "choices")
+    }
+    fixed = {"--preset": PresetName}
+    for name, item in SETTINGS.items():
+        if get_origin(item.type) is Literal:
+            fixed[f"--{name.replace('_', '-')}"] = item.type
+    expected = {
+        f"nplm {command} {option}": get_args(kind)
+        for option, kind in fixed.items()
+        for command in ("train", "sweep")
+    }
+    expected |= {
+        "nplm dataset build --split-by": get_args(SplitBy),
+        "nplm dataset build --normalize": get_args(Normalization),
+        "nplm eval --split": get_args(SplitName),
+        "nplm generate --format": ("text", "jsonl"),
+        "nplm generate --runtime": ("onnx", "torch"),
+        "nplm score --format": ("text", "jsonl"),
+        "nplm score --errors": ("strict", "skip"),
+    }
+    assert found == expected
+
+
 @pytest.mark.parametrize(
     ("name", "text", "value"),
     [
@@ -138,7 +186,7 @@ def test_the_text_of_a_value(name: str, text: Any, value: object) -> None:
     ],
 )
 def test_a_text_of_the_wrong_type(name: str, text: str, cure: str) -> None:
-    with pytest.raises(UsageError, match=f"{name} is '{text}'; give {cure}"):
+    with pytest.raises(UsageError, match=f"`{name}` is '{text}'; give {cure}"):
         parse(name, text)
 
 

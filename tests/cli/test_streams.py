@@ -17,6 +17,7 @@ import pytest
 import typer
 
 from nplm.cli.main import app
+from nplm.cli.wording import command_of
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Nplm
@@ -64,6 +65,20 @@ def test_help_is_asked_of_every_command() -> None:
     assert len(COMMANDS) == len(set(COMMANDS)) == 18
 
 
+def test_help_lists_the_commands_in_the_order_of_the_work(nplm: "Nplm") -> None:
+    help_text = nplm.ok("--help").out.decode()
+    order = ("dataset", "train", "sweep", "eval", "plot", "report", "export", "generate")
+    order += ("score", "suggest", "doctor")
+    assert re.findall(r"^\u2502 ([a-z]+) ", help_text, re.MULTILINE) == list(order)
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command])
+def test_a_command_is_told_of_in_one_line(command: str) -> None:
+    """So that the list of the commands above it is one on 80 columns."""
+    first, *_ = command_of(typer.main.get_command(app), command.split()).help.splitlines()
+    assert len(first) <= 80 - len("| embedding   |")
+
+
 def test_version(nplm: "Nplm") -> None:
     assert re.fullmatch(rb"nplm \d+\.\d+\S*\n", nplm.ok("--version").out)
 
@@ -90,12 +105,13 @@ def test_a_wrong_command_line_gives_one_line(nplm: "Nplm", command: str, says: s
     "command",
     [
         *("train", "export onnx", "eval", "eval run", "generate --runtime torch"),
-        *("sweep data/names --grid seed=1", "plot loss run", "plot embedding", "report"),
+        *("sweep data/names --grid seed=1", "plot loss run", "plot embedding", "report run"),
     ],
 )
 def test_without_the_training_extra(home: Path, command: str) -> None:
     """The message has the exact pip line."""
-    code = "import sys; sys.modules['torch'] = None; " + COMMAND[-1]
+    missing = "matplotlib" if command in ("plot loss run", "report run") else "torch"
+    code = f"import sys; sys.modules[{missing!r}] = None; " + COMMAND[-1]
     done = subprocess.run(
         [sys.executable, "-c", code, *command.split()], cwd=home, capture_output=True, check=False
     )

@@ -9,11 +9,11 @@ import numpy as np
 import onnx
 import pytest
 
-from nplm.config import SamplingConfig, StreamConfig
 from nplm.counts.tables import table_of
 from nplm.errors import DataError, VerificationError
 from nplm.export import onnxfile as exporting
 from nplm.export.onnxfile import explained, export, prove
+from nplm.generation import SamplingConfig, StreamConfig
 from nplm.runs.opened import load_run
 from nplm.runtime.generate import default_max_length, generate
 from nplm.runtime.session import OnnxModel, open_model
@@ -143,7 +143,7 @@ def test_a_string_may_differ_only_at_a_boundary(
 def test_an_existing_file_is_kept(run_folder: Path, small: Dataset, tmp_path: Path) -> None:
     out = tmp_path / "names.onnx"
     out.write_bytes(b"mine")
-    with pytest.raises(DataError, match="--force"):
+    with pytest.raises(DataError, match="`force=True`"):
         export(load_run(run_folder), small, out)
     assert out.read_bytes() == b"mine"
 

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nplm.config import DatasetConfig, RunConfig, SamplingConfig, StreamConfig
+from nplm.config import DatasetConfig, RunConfig
 from nplm.counts.tables import table_of
+from nplm.generation import SamplingConfig, StreamConfig
 from nplm.presets import override, preset
 from nplm.report.behaviour import SCORED, Behaviour
 from nplm.report.content import Report, describe

@@ -92,7 +92,7 @@ def test_logs_that_ran_ahead_are_cut_back(
 
 def test_a_run_is_not_overwritten(run_folder: Path, tiny_config: RunConfig, small: Dataset) -> None:
     before = (run_folder / LAST).read_bytes()
-    with pytest.raises(DataError, match="--force"):
+    with pytest.raises(DataError, match="`force=True`"):
         train(run_folder, tiny_config, small)
     assert (run_folder / LAST).read_bytes() == before
 
@@ -349,7 +349,7 @@ def test_an_order_larger_than_any_string_is_refused(small: Dataset, tmp_path: Pa
     fits = run.settle_order(override(preset("ngram"), {"order": largest}, ""), small)
     assert fits.mixture.order == largest
     config = override(preset("ngram"), {"order": largest + 1}, "")
-    with pytest.raises(DataError, match=f"larger than any string.*--order {largest} or less"):
+    with pytest.raises(DataError, match=f"larger than any string.*`order={largest}` or less"):
         train(tmp_path / "run", config, small)
     assert not (tmp_path / "run").exists()
 

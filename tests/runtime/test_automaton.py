@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from nplm.config import SamplingConfig, StreamConfig
+from nplm.generation import SamplingConfig, StreamConfig
 from nplm.runtime.automata import Automata
 from nplm.runtime.automaton import FIRST_CAPACITY, Automaton, Lazy, Passing, make_automaton
 from nplm.runtime.constraint import Constraint

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nplm.config import SamplingConfig, StreamConfig
 from nplm.errors import ConstraintError, DataError, UsageError
+from nplm.generation import SamplingConfig, StreamConfig
 from nplm.runtime.automata import Automata
 from nplm.runtime.generate import default_max_length, generate, generate_batches
 from nplm.runtime.sampling import cumulative, probabilities, uniforms
@@ -168,9 +168,9 @@ def test_lengths_are_kept(model: OnnxModel) -> None:
 
 
 def test_bad_requests(model: OnnxModel) -> None:
-    with pytest.raises(ConstraintError, match="prefix has 4 symbols"):
+    with pytest.raises(ConstraintError, match="`prefix` has 4 symbols"):
         list(generate(model, model.card, SamplingConfig(prefix="anna", max_length=3)))
-    with pytest.raises(ConstraintError, match="min-length 9"):
+    with pytest.raises(ConstraintError, match="`min_length=9` is above `max_length=3`"):
         list(generate(model, model.card, SamplingConfig(min_length=9, max_length=3)))
     with pytest.raises(DataError, match="never saw: ßñ"):
         list(generate(model, model.card, SamplingConfig(prefix="ñß")))

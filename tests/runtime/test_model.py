@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import nplm
-from nplm.config import SamplingConfig, StreamConfig
 from nplm.errors import UsageError
+from nplm.generation import SamplingConfig, StreamConfig
 from nplm.runtime.automata import Automata
 from nplm.runtime.generate import generate
 from nplm.runtime.model import Model
@@ -49,9 +49,9 @@ def test_load_takes_what_a_model_takes() -> None:
 
 def test_options_are_checked_at_the_call(tiny_model: Path) -> None:
     model = nplm.load(tiny_model)
-    with pytest.raises(UsageError, match="top-k"):
+    with pytest.raises(UsageError, match=r"^`top_k` is 0; it must be at least 1$"):
         model.sample(top_k=0)
-    with pytest.raises(UsageError, match="-n is -1"):
+    with pytest.raises(UsageError, match="`count` is -1"):
         model.sample(-1)
     with pytest.raises(
         TypeError, match=r"Model\.sample\(\) got an unexpected keyword .*temprature"
@@ -59,7 +59,7 @@ def test_options_are_checked_at_the_call(tiny_model: Path) -> None:
         model.sample(temprature=1)  # type: ignore[call-arg]
     with pytest.raises(UsageError, match="threads"):
         nplm.load(tiny_model, threads=0)
-    with pytest.raises(UsageError, match="cache-mb is -1"):
+    with pytest.raises(UsageError, match="`cache_mb` is -1"):
         nplm.load(tiny_model, cache_mb=-1)
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nplm.config import SamplingConfig, StreamConfig
 from nplm.errors import ConstraintError
+from nplm.generation import SamplingConfig, StreamConfig
 from nplm.runtime.generate import generate
 from nplm.runtime.novelty import NoveltyFilter, hash_strings
 from nplm.runtime.session import OnnxModel, open_model

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from nplm.config import SamplingConfig
+from nplm.generation import SamplingConfig
 from nplm.runtime.sampling import cumulative, draw, probabilities, uniforms
 
 ROW = np.log(np.array([[0.4, 0.3, 0.2, 0.1]], np.float32))

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nplm.config import SamplingConfig, StreamConfig
 from nplm.counts.evaluate import evaluate
 from nplm.counts.tables import table_of
 from nplm.errors import ConstraintError, DataError, UsageError
+from nplm.generation import SamplingConfig, StreamConfig
 from nplm.runtime.automata import Automata
 from nplm.runtime.generate import generate
 from nplm.runtime.modelcard import ModelCard
@@ -142,11 +142,11 @@ def test_suggest_refuses_what_cannot_be(model: OnnxModel) -> None:
     nothing = suggest(Automata(model, model.card), "a", 0)
     assert (nothing.next_symbols, nothing.completions) == ([], [])
     for count in (-1, 1.5, True):
-        with pytest.raises(UsageError, match="count is"):
+        with pytest.raises(UsageError, match="`count` is"):
             suggest(Automata(model, model.card), "a", count)  # type: ignore[arg-type]
     with pytest.raises(DataError, match="never saw"):
         suggest(Automata(model, model.card), "\u00f1")
-    with pytest.raises(ConstraintError, match="prefix has 3"):
+    with pytest.raises(ConstraintError, match="`prefix` has 3"):
         suggest(Automata(model, model.card), "abc", max_length=2)
 
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from nplm.config import SamplingConfig, StreamConfig
 from nplm.errors import DataError
+from nplm.generation import SamplingConfig, StreamConfig
 from nplm.runtime.automata import Automata
 from nplm.runtime.generate import generate
 from nplm.runtime.modelcard import ModelCard

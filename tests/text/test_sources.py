@@ -217,7 +217,7 @@ def test_one_string_cannot_be_split_in_three() -> None:
 
 
 def test_a_share_that_comes_out_empty_is_named() -> None:
-    with pytest.raises(DataError, match=r"the val split would be empty.*--split 1,0,0"):
+    with pytest.raises(DataError, match=r"the val split would be empty.*`split=\(1, 0, 0\)`"):
         made("a\nb\nc\n", split=("0.8", "0.1", "0.1"))
 
 

@@ -8,7 +8,7 @@ import torch
 
 from nplm.config import RunConfig
 from nplm.counts.tables import table_of
-from nplm.errors import DeviceError, UsageError
+from nplm.errors import DeviceError
 from nplm.presets import override, preset
 from nplm.runs.opened import load_run
 from nplm.text.dataset import Dataset
@@ -152,7 +152,7 @@ def test_generating_takes_what_there_is_for_a_network(
 def test_a_gpu_is_asked_only_for_what_it_draws(small: Dataset) -> None:
     """The same rule decides what auto takes and what a step on a GPU refuses."""
     config, table = preset("notebook"), table_of(small, "train", 3)
-    with pytest.raises(UsageError, match="--device cpu"):
+    with pytest.raises(DeviceError, match='`device="cpu"`'):
         make_device_sampler(config.train, table, None, torch.device("cpu"))
     assert not work(config, 27)
 
@@ -162,5 +162,5 @@ def test_a_gpu_is_not_given_a_table_that_is_too_large(
 ) -> None:
     config, table = preset("classic"), table_of(small, "train", 3)
     monkeypatch.setattr(targets, "MAX_DENSE", len(table) * table.vocab_size - 1)
-    with pytest.raises(UsageError, match=r"27 symbols are too many there; use --device cpu"):
+    with pytest.raises(DeviceError, match='27 symbols are too many there; use `device="cpu"`'):
         make_device_sampler(config.train, table, None, torch.device("cpu"))

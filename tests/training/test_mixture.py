@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from nplm.config import ModelConfig, RunConfig, SamplingConfig, StreamConfig
+from nplm.config import ModelConfig, RunConfig
 from nplm.counts.contexts import count_contexts
 from nplm.counts.evaluate import cross_entropy, evaluate, pair_log_probabilities
 from nplm.counts.ngram import NGram, fit
 from nplm.counts.tables import table_of
 from nplm.errors import DataError
 from nplm.export.onnxfile import Proof, export
+from nplm.generation import SamplingConfig, StreamConfig
 from nplm.presets import override, preset
 from nplm.runs import run
 from nplm.runs.opened import Run, load_run
@@ -99,7 +100,7 @@ def test_tables_that_are_too_large_are_refused_with_an_estimate(
     with pytest.raises(DataError) as caught:
         NGramTable.of(ngram)
     assert f"{len(ngram):,} contexts of 27 symbols" in caught.value.problem
-    assert "--order below 5" in caught.value.cure
+    assert "`order` below 5" in caught.value.cure
 
 
 def test_the_estimate_is_in_gigabytes(small: Dataset) -> None:

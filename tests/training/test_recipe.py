@@ -69,7 +69,7 @@ def test_a_loss_far_above_uniform_is_not_divergence(small: Dataset) -> None:
 
 def test_divergence_is_said(small: Dataset, tiny_config: RunConfig) -> None:
     config = override(tiny_config, {"optimizer": "sgd", "learning_rate": 1e38}, "")
-    with pytest.raises(DivergedError, match=r"not finite at step \d+; lower --learning-rate"):
+    with pytest.raises(DivergedError, match=r"not finite at step \d+; lower `learning_rate`"):
         list(recipe_of(config, small).run())
 
 

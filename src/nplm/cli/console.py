@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Literal
 
 import typer
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
+Format = Literal["text", "jsonl"]  # of data on stdout
 TRAIN_EXTRA = {
     "torch",
     "onnx",
@@ -39,7 +40,7 @@ def stdout() -> "Console":
     return Console(highlight=False)
 
 
-def counted(number: int, what: str) -> str:
+def format_count(number: int, what: str) -> str:
     """`1 line`, `2,000 lines`."""
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
@@ -49,15 +50,15 @@ def note(message: str) -> None:
     typer.echo(message, err=True)
 
 
-def progress(*, wanted: bool = True) -> "Progress":
-    """Bars on stderr for long work; nothing where that is not a terminal or not wanted."""
+def progress(*, show: bool = True) -> "Progress":
+    """Bars on stderr for long work; nothing where that is no terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as TimeRemaining
 
     console = stderr()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemaining())
     return Progress(
-        *columns, console=console, disable=not (wanted and console.is_terminal), transient=True
+        *columns, console=console, disable=not (show and console.is_terminal), transient=True
     )
 
 

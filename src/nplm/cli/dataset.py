@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import counted, note, stage, stdout
+from nplm.cli.console import format_count, note, stage, stdout
 from nplm.commandline import command_line
-from nplm.config import DatasetConfig
-from nplm.errors import DataError, UsageError
+from nplm.config import DatasetConfig, Normalization, SplitBy
+from nplm.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from nplm.text.dataset import Dataset
@@ -30,11 +30,11 @@ def build(
     out: Annotated[Path | None, typer.Option(help="Folder to write. (default: data/NAME)")] = None,
     split: Annotated[str, typer.Option(help="Shares of train, val and test.")] = "0.8,0.1,0.1",
     split_by: Annotated[
-        str,
+        SplitBy,
         typer.Option(help="string: copies stay together, nothing leaks; line: the lesson's split."),
     ] = "string",
     distinct: Annotated[bool, typer.Option("--distinct", help="Drop copies first.")] = False,
-    normalize: Annotated[str, typer.Option(help="Unicode normalisation: nfc or none.")] = "nfc",
+    normalize: Annotated[Normalization, typer.Option(help="Unicode normalisation.")] = "nfc",
     seed: Annotated[int, typer.Option(help="Of the shuffle.")] = 0,
     min_count: Annotated[
         int,
@@ -63,7 +63,7 @@ def build(
     skipped = f", {blank:,} blank lines skipped" if blank else ""
     if min_count:
         unknown = sum(built.unknown(name) for name in sources.SPLITS)
-        skipped += f", {counted(unknown, 'symbol')} of the text unknown"
+        skipped += f", {format_count(unknown, 'symbol')} of the text unknown"
     note(f"{built.source['strings']:,} strings, {len(built.vocab)} symbols{skipped} -> {folder}")
     note("next: " + command_line("train", *([] if out is None else [folder])))
 
@@ -74,7 +74,8 @@ def _content(source: Path) -> bytes:
     if str(source) == "-":
         return sys.stdin.buffer.read()
     if source == DEFAULT_SOURCE and not source.exists():
-        raise DataError(f"there is no {source} here", "name your own list: nplm dataset build FILE")
+        cure = "name your own list: nplm dataset build FILE"
+        raise NotFoundError(source, f"there is no {source} here", cure)
     return read_bytes(source, "give a text file with one string a line")
 
 
@@ -83,7 +84,10 @@ def info(
     folder: Annotated[Path | None, typer.Argument(help="A data set. (default: the newest)")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what a data set holds, and how its contexts grow with the block size."""
+    """Show what a data set holds.
+
+    Also how its contexts grow with the block size.
+    """
     from nplm.counts.info import describe
     from nplm.text.dataset import load
 

@@ -11,7 +11,7 @@ PACKAGES = ("numpy", "onnxruntime", "onnxruntime-gpu", "torch", "onnx", "onnxscr
 
 
 def doctor() -> None:
-    """Show what is installed, what it can use, and what is wrong with it."""
+    """Show what is installed, what it can use, and what is wrong."""
     import platform
 
     from rich.table import Table

@@ -3,6 +3,7 @@
 import json
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ from nplm.cli import latest
 from nplm.cli.console import stdout, training_extra
 from nplm.cli.rundata import dataset_of
 from nplm.cli.testlooks import count_file, count_run
-from nplm.errors import DataError, UsageError
+from nplm.errors import DataError, NotFoundError
 
 if TYPE_CHECKING:
     from nplm.runs.opened import Run
@@ -21,39 +22,43 @@ if TYPE_CHECKING:
     from nplm.text.dataset import Dataset
 
 
+class Split(StrEnum):
+    """`SplitName` for Typer, which takes no list of a Literal."""
+
+    TRAIN, VAL, TEST = "train", "val", "test"
+
+
 def evaluate(
     target: Annotated[
         Path | None,
         typer.Argument(help="A run folder or model.onnx. (default: the run finished last)"),
     ] = None,
     split: Annotated[
-        list[str] | None, typer.Option(help="train, val or test; may be repeated. (default: val)")
+        list[Split] | None, typer.Option(help="May be given several times. (default: val)")
     ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Another data set. (default: the one trained on)")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per split.")] = False,
 ) -> None:
-    """Exact nats per symbol of a run or a model file, next to what needs no training."""
-    from nplm.text.sources import SPLITS
+    """Exact nats per symbol of a run or a model file.
 
-    splits = split or ["val"]
-    for name in splits:
-        if name not in SPLITS:
-            raise UsageError(f"--split is {name!r}", f"choose {', '.join(SPLITS)}")
-    opened = _open(target, data)
-    results = scores(opened, splits)
-    if opened.own_data and "test" in splits:
-        _record_look(opened, [result for result in results if result["split"] == "test"])
+    They stand next to those of models that need no training.
+    """
+    splits = list(map(str, split or [Split.VAL]))
+    subject = _open(target, data)
+    results = scores(subject, splits)
+    if subject.own_data and "test" in splits:
+        _record_look(subject, [result for result in results if result["split"] == "test"])
     if as_json:
         for result in results:
             typer.echo(json.dumps(result, ensure_ascii=False))
     else:
-        _print(opened.name, opened.kind, results)
+        _print(subject.name, subject.kind, results)
 
 
 @dataclass(frozen=True)
-class Opened:
+class Subject:
     """A model, the models it is a mixture of, and the data set to score them on.
 
     Attributes:
@@ -72,18 +77,18 @@ class Opened:
     own_data: bool
 
 
-def scores(opened: Opened, splits: list[str]) -> list[dict[str, Any]]:
+def scores(subject: Subject, splits: list[str]) -> list[dict[str, Any]]:
     """What `--json` prints of each split."""
     from nplm.counts.baselines import Baselines
     from nplm.counts.evaluate import evaluate
     from nplm.counts.tables import table_of
 
-    dataset = opened.dataset
+    dataset = subject.dataset
     baselines = Baselines.of(dataset)
     results = []
     for split in splits:
-        table = table_of(dataset, split, opened.card.block_size)
-        nats = evaluate(opened.model, table)
+        table = table_of(dataset, split, subject.card.block_size)
+        nats = evaluate(subject.model, table)
         results.append(
             {
                 "split": split,
@@ -93,7 +98,7 @@ def scores(opened: Opened, splits: list[str]) -> list[dict[str, Any]]:
                 "symbols": nats.symbols,
                 "strings": dataset.strings(split),
                 "parts": {
-                    name: evaluate(part, table).per_symbol for name, part in opened.parts.items()
+                    name: evaluate(part, table).per_symbol for name, part in subject.parts.items()
                 },
                 "baselines": baselines.on(split),
                 "ngram_order": baselines.ngram.order,
@@ -102,7 +107,7 @@ def scores(opened: Opened, splits: list[str]) -> list[dict[str, Any]]:
     return results
 
 
-def _open(target: Path | None, data: Path | None) -> Opened:
+def _open(target: Path | None, data: Path | None) -> Subject:
     from nplm.text.dataset import load, reencode
 
     if target is not None and (target.is_file() or target.suffix == ".onnx"):
@@ -113,7 +118,7 @@ def _open(target: Path | None, data: Path | None) -> Opened:
         own = reencode(dataset, onnx.card.vocab, onnx.card.normalize)
         kind = onnx.card.extra.get("kind", "model")
         trained_on = dataset.sha256 == onnx.card.dataset_sha256
-        return Opened(str(target), str(kind), onnx, {}, onnx.card, own, None, trained_on)
+        return Subject(str(target), str(kind), onnx, {}, onnx.card, own, None, trained_on)
     with training_extra("nplm eval of a run (a model.onnx needs no extra)"):
         from nplm.runs.opened import load_run
     run = load_run(latest.run_folder(target))
@@ -121,16 +126,18 @@ def _open(target: Path | None, data: Path | None) -> Opened:
     dataset = load(data) if data else dataset_of(run.folder, run.facts, None, cure)
     own = reencode(dataset, run.card.vocab, run.card.normalize)
     trained_on = dataset.sha256 == run.card.dataset_sha256
-    return Opened(str(run.folder), run.kind, run.model, run.parts(), run.card, own, run, trained_on)
+    return Subject(
+        str(run.folder), run.kind, run.model, run.parts(), run.card, own, run, trained_on
+    )
 
 
-def _record_look(opened: Opened, results: list[dict[str, Any]]) -> None:
+def _record_look(subject: Subject, results: list[dict[str, Any]]) -> None:
     """Say how often test was looked at before, and add this time."""
     nats = results[0]["nats_per_symbol"]
-    if opened.run is not None:
-        before: int | None = count_run(opened.run, nats)
+    if subject.run is not None:
+        before: int | None = count_run(subject.run, nats)
     else:
-        before = count_file(Path(opened.name), nats)
+        before = count_file(Path(subject.name), nats)
     for result in results:
         result["earlier_looks"] = before
 
@@ -144,7 +151,8 @@ def _find(digest: str, model: Path) -> "Dataset":
         with suppress(DataError):  # a damaged neighbour is not the one
             if read_json(described).get("sha256") == digest:
                 return load(described.parent)
-    raise DataError(
+    raise NotFoundError(
+        latest.DATA,
         f"the data set that {model} was trained on is not under {latest.DATA}/",
         "name one: --data DIR",
     )

@@ -35,7 +35,7 @@ def onnx(
     ] = True,
     force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
 ) -> None:
-    """Trace a run to ONNX and prove that the file computes what the network computes."""
+    """Write an ONNX file, and prove that it computes what the run does."""
     with training_extra("nplm export"):
         from nplm.export.onnxfile import export as write
         from nplm.runs.opened import load_run

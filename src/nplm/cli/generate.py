@@ -6,15 +6,15 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import counted, data_output, note, progress, training_extra
+from nplm.cli.console import Format, data_output, format_count, note, progress, training_extra
 from nplm.commandline import command_line
-from nplm.config import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
-from nplm.errors import DataError, UsageError
+from nplm.errors import DataError, NotFoundError, UsageError
+from nplm.generation import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
 from nplm.runs.layout import BEST, CONFIG
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nplm.runtime.walk import Generated, GeneratedBatch
     from nplm.stepmodel import StepModel
 
+Runtime = Literal["onnx", "torch"]
 UNIQUE_OF = 1_000_000  # strings looked at for the share of unique ones
 
 
@@ -34,15 +35,17 @@ def generate(
             "(default: the newest)"
         ),
     ] = None,
-    count: Annotated[
-        int | None, typer.Option("-n", help="How many strings are printed. (default: 20)")
-    ] = None,
+    count: Annotated[int | None, typer.Option("-n", help="Strings to print. (default: 20)")] = None,
     indices: Annotated[
         int | None,
         typer.Option(help="Draw so many indices, whatever of them is printed, instead of -n."),
     ] = None,
-    runtime: Annotated[str, typer.Option(help="onnx, or torch (from a run folder).")] = "onnx",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
+    runtime: Annotated[
+        Runtime, typer.Option(help="onnx: the exported file; torch: the run itself.")
+    ] = "onnx",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu or cuda; with --runtime torch also cuda:N.")
+    ] = "cpu",
     temperature: Annotated[
         float, typer.Option(help="Below 1 safer, above 1 wilder, 0 greedy.")
     ] = 1.0,
@@ -71,42 +74,43 @@ def generate(
         typer.Option("--allow-unknown", help="Draw the unknown symbol too, written as U+FFFD."),
     ] = False,
     seed: Annotated[int, typer.Option(help="Which stream of strings.")] = 0,
-    start_index: Annotated[int, typer.Option(help="Where in the stream to start.")] = 0,
+    start: Annotated[int, typer.Option("--start-index", help="Where in the stream to start.")] = 0,
     cache_mb: Annotated[
-        float, typer.Option(help="Memory for what is known of the model.")
+        float, typer.Option(help="Megabytes for what was computed before.")
     ] = DEFAULT_CACHE_MB,
-    output_format: Annotated[str, typer.Option("--format", help="text or jsonl.")] = "text",
+    output_format: Annotated[Format, typer.Option("--format", help="What is printed.")] = "text",
     out: Annotated[Path | None, typer.Option(help="File to write. (default: stdout)")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
 ) -> None:
-    """Generate strings. String i depends only on model, options, seed and i."""
+    """Generate strings.
+
+    String i depends only on model, options, seed and i.
+    """
     from nplm.runtime import generate as walks
     from nplm.runtime.automata import Automata
 
-    if output_format not in ("text", "jsonl"):
-        raise UsageError(f"--format is {output_format!r}", "choose text or jsonl")
     if count is not None and indices is not None:
         raise UsageError("-n and --indices contradict each other", "give one of them")
     stream = StreamConfig(
         StreamConfig.count if count is None else count,
         seed,
-        start_index,
+        start,
         indices=indices,
         novel=novel,
         unique=unique,
         cut=cut,
     )
-    opened, card = open_model(model, runtime, device)
+    source, card = open_model(model, runtime, device)
     if novel and card.novelty and card.novelty_splits == ["train"]:
         note("this model knows the train split only: export it again to leave out val and test too")
     longest = walks.default_max_length(card) if max_length is None else max_length
     sampling = SamplingConfig(temperature, top_k, top_p, prefix, min_length, longest, allow_unknown)
     as_json = output_format == "jsonl"
     batches = walks.generate_batches(
-        Automata(opened, card, cache_mb), sampling, stream, nats=as_json
+        Automata(source, card, cache_mb), sampling, stream, nats=as_json
     )
     tally = Tally(card)
-    with data_output(out, force=force) as file, progress(wanted=_to_file(out)) as bars:
+    with data_output(out, force=force) as file, progress(show=_to_file(out)) as bars:
         bar = bars.add_task("strings", total=stream.count if indices is None else indices)
         for batch in batches:
             tally.add(batch)
@@ -130,7 +134,7 @@ class Tally:
     """Counts for the lines at the end: on a terminal, and of what was left out."""
 
     def __init__(self, card: "ModelCard") -> None:
-        self._wanted = sys.stderr.isatty()
+        self._on_terminal = sys.stderr.isatty()
         self._card = card
         self._started = time.perf_counter()
         self._strings = self._seen = self._sampled = 0
@@ -139,7 +143,7 @@ class Tally:
 
     def add(self, batch: "GeneratedBatch") -> None:
         self._too_long += len(batch.too_long)
-        if not self._wanted:
+        if not self._on_terminal:
             return
         from nplm.runtime.novelty import hash_strings
 
@@ -163,12 +167,12 @@ class Tally:
             note(", ".join(parts))
         if self._too_long:
             note(
-                f"{self._too_long:,} left out: longer than {counted(longest, 'symbol')} "
+                f"{self._too_long:,} left out: longer than {format_count(longest, 'symbol')} "
                 "(--max-length N allows more, --cut cuts them)"
             )
 
 
-def open_model(path: Path | None, runtime: str, device: str) -> tuple["StepModel", "ModelCard"]:
+def open_model(path: Path | None, runtime: Runtime, device: str) -> tuple["StepModel", "ModelCard"]:
     """The model that the options of a command mean, and what it says about itself."""
     if runtime == "onnx":
         from nplm.runtime.session import open_model
@@ -180,23 +184,22 @@ def open_model(path: Path | None, runtime: str, device: str) -> tuple["StepModel
         if device == "auto":
             note(f"on {onnx.device}")
         return onnx, onnx.card
-    if runtime != "torch":
-        raise UsageError(f"--runtime is {runtime!r}", "choose onnx or torch")
     with training_extra("--runtime torch"):
         from nplm.runs.opened import load_run
         from nplm.training.device import for_generating
     run = load_run(latest.run_folder(path))
-    chosen = for_generating(device, run.module)
+    place = for_generating(device, run.module)
     if device == "auto":
-        note(f"on {chosen}")
-    return run.on(chosen), run.card
+        note(f"on {place}")
+    return run.on(place), run.card
 
 
 def _open_export(run: Path, device: str) -> "OnnxModel":
     """The file that a run folder was exported to, open.
 
     Raises:
-        DataError: there is none, the run has been trained again since, or it is that of a run of
+        NotFoundError: there is none.
+        DataError: the run has been trained again since, or it is that of a run of
             the same name on other data.
     """
     from nplm.files import read_toml
@@ -205,7 +208,7 @@ def _open_export(run: Path, device: str) -> "OnnxModel":
 
     file = latest.EXPORTS / f"{run.resolve().name}.onnx"
     if not file.exists():
-        raise DataError(f"{run} has no export {file}", _cure(run))
+        raise NotFoundError(file, f"{run} has no export {file}", _cure(run))
     weights = run / BEST
     if weights.exists() and weights.stat().st_mtime > file.stat().st_mtime:
         raise DataError(f"{file} is older than {run}", _cure(run, "--force"))

@@ -3,10 +3,12 @@
 import errno
 import os
 import sys
+from collections.abc import Callable
 from io import TextIOWrapper
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from nplm import __version__
 from nplm.cli import (
@@ -22,31 +24,49 @@ from nplm.cli import (
     sweep,
     train,
 )
+from nplm.cli.wording import command_of, speak_of_options
 from nplm.errors import DataError, NplmError, UsageError
+
+COMMANDS: dict[str, typer.Typer | Callable[..., None]] = {  # in the order of the work
+    "dataset": dataset.app,
+    "train": train.train,
+    "sweep": sweep.sweep,
+    "eval": evaluate.evaluate,
+    "plot": plot.app,
+    "report": report.report,
+    "export": export.app,
+    "generate": generate.generate,
+    "score": score.score,
+    "suggest": suggest.suggest,
+    "doctor": doctor.doctor,
+}
+
+
+class InOrder(TyperGroup):
+    """Help lists the commands in their order; Typer's own puts groups last."""
+
+    def list_commands(self, ctx: object) -> list[str]:
+        return list(COMMANDS)
+
 
 app = typer.Typer(
     name="nplm",
+    cls=InOrder,
     help="Train a neural probabilistic language model on any list of strings, and generate more.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Start with: nplm dataset build, nplm train, nplm eval, nplm export onnx, nplm generate",
 )
-app.add_typer(dataset.app, name="dataset")
-app.command()(train.train)
-app.command()(sweep.sweep)
-app.command("eval")(evaluate.evaluate)
-app.add_typer(export.app, name="export")
-app.command()(generate.generate)
-app.command()(score.score)
-app.command()(suggest.suggest)
-app.add_typer(plot.app, name="plot")
-app.command()(report.report)
-app.command()(doctor.doctor)
+for name, command in COMMANDS.items():
+    if isinstance(command, typer.Typer):
+        app.add_typer(command, name=name)
+    else:
+        app.command(name)(command)
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(value: bool) -> None:
+    if value:
         typer.echo(f"nplm {__version__}")
         raise typer.Exit
 
@@ -73,7 +93,8 @@ def main() -> None:
         code = app(standalone_mode=False)
         sys.stdout.flush()
     except NplmError as error:
-        code = _fail(str(error), error.exit_code)
+        command = command_of(typer.main.get_command(app), sys.argv[1:])
+        code = _fail(speak_of_options(str(error), command), error.exit_code)
     except ParserError as error:
         command = getattr(getattr(error, "ctx", None), "command_path", "nplm")
         message = getattr(error, "format_message", error.__str__)()

@@ -28,7 +28,10 @@ def report(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
 ) -> None:
-    """Everything about a run on one page: a single file that needs no network."""
+    """Everything about a run on one page.
+
+    It is a single file that needs no network.
+    """
     with training_extra("nplm report"):
         from nplm.report.content import describe
         from nplm.report.page import render

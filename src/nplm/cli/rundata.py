@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from nplm.text.dataset import Dataset
 
 
-def dataset_of(run: Path, facts: "RunFacts", given: Path | None, cure: str) -> "Dataset":
-    """The data set of a run, from where it was or from a folder that is given.
+def dataset_of(run: Path, facts: "RunFacts", data: Path | None, cure: str) -> "Dataset":
+    """The data set of a run, from where it was or from the folder `data`.
 
     Raises:
         DataError: it is not there, or is another one; `cure` says what to do then.
     """
     from nplm.text.dataset import load
 
-    folder = given or facts.dataset_folder(run)
+    folder = data or facts.dataset_folder(run)
     dataset = load(folder)
     if dataset.sha256 != facts.card.dataset_sha256:
         raise DataError(f"{folder} is not the data set that {run} was trained on", cure)

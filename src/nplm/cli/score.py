@@ -3,15 +3,14 @@
 import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import counted, data_output, note
-from nplm.errors import UsageError
+from nplm.cli.console import Format, data_output, format_count, note
 
 if TYPE_CHECKING:
     from nplm.runtime.score import Scored
@@ -33,29 +32,30 @@ def score(
     per_symbol: Annotated[
         bool, typer.Option("--per-symbol", help="Also the nats of every symbol and of the end.")
     ] = False,
-    output_format: Annotated[str, typer.Option("--format", help="text or jsonl.")] = "text",
+    output_format: Annotated[Format, typer.Option("--format", help="What is printed.")] = "text",
     errors: Annotated[
-        str, typer.Option(help="Lines that are not UTF-8: strict refuses, skip leaves them out.")
+        Literal["strict", "skip"],
+        typer.Option(help="Lines that are not UTF-8: refuse them, or leave them out."),
     ] = "strict",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
     out: Annotated[Path | None, typer.Option(help="File to write. (default: stdout)")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
 ) -> None:
-    """How probable strings are: total nats, nats per symbol, symbols, unknown symbols, string.
+    """How probable strings are, and each of their symbols.
 
-    The end of a string counts as a symbol. A symbol that the model does not know has probability
-    0: the nats are inf (null in JSON) and unknown says how many there are. A model with an unknown
-    symbol (dataset build --min-count) gives it the probability of that one instead. Every line
-    has its score, a blank one too; lines of stdin are answered as they come.
+    A line of text: total nats, nats per symbol, symbols, unknown symbols, string.
+
+    The end of a string counts as a symbol; a blank line has a score too.
+
+    An unseen symbol has probability 0: the nats are inf, in JSON null. Where the model has an
+    unknown symbol (dataset build --min-count), it has the probability of that one.
+
+    Lines of stdin are answered as they come.
     """
     from nplm.runtime.score import Scorer
     from nplm.runtime.session import open_model
     from nplm.text.lines import iter_lines
 
-    if output_format not in FORMATS:
-        raise UsageError(f"--format is {output_format!r}", f"choose {' or '.join(FORMATS)}")
-    if errors not in ("strict", "skip"):
-        raise UsageError(f"--errors is {errors!r}", "choose strict or skip")
     path, source = (
         (None, first) if first and not second and first.suffix != ".onnx" else (first, second)
     )
@@ -74,11 +74,11 @@ def score(
         for lines in chunks:
             skipped += lines.skipped
             scored = zip(lines.numbers, scorer.strings(lines.texts).strings(), strict=True)
-            shown = [as_line(number, one, per_symbol) for number, one in scored]
-            file.write("".join(shown).encode("utf-8"))
+            rows = [as_line(number, string, per_symbol) for number, string in scored]
+            file.write("".join(rows).encode("utf-8"))
             file.flush()
     if skipped:
-        note(f"not UTF-8, left out: {counted(skipped, 'line')}")
+        note(f"not UTF-8, left out: {format_count(skipped, 'line')}")
 
 
 def _blocks(source: Path | None) -> Iterator[bytes]:
@@ -143,4 +143,4 @@ def _finite(number: float) -> float | None:
     return number if math.isfinite(number) else None
 
 
-FORMATS = {"text": _text, "jsonl": _json}
+FORMATS: dict[Format, Callable[[int, "Scored", bool], str]] = {"text": _text, "jsonl": _json}

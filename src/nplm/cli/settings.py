@@ -9,35 +9,36 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import Field, fields
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 
-from nplm.config import MixtureConfig, ModelConfig, RunConfig, TrainConfig
+from nplm.config import MixtureConfig, ModelConfig, PresetName, RunConfig, Schedule, TrainConfig
 from nplm.errors import UsageError
-from nplm.presets import override, preset, shown
+from nplm.presets import format_value, override, preset
 
 PANELS = {
     "model": ("Model (default: the preset's)", ModelConfig),
     "train": ("Training (default: the preset's)", TrainConfig),
     "mixture": ("Mixture (default: the preset's)", MixtureConfig),
 }
+NAME = "<name>"
+PRESET_HELP = f"{', '.join(get_args(PresetName))}. (default: default)"
 HELP = {
     "block_size": "Symbols of context.",
     "embedding_size": "Numbers per symbol.",
     "hidden_size": "Units per hidden layer.",
     "layers": "Hidden layers; further ones are residual.",
-    "activation": "tanh, relu or gelu.",
+    "activation": "After each hidden layer.",
     "layer_norm": "Normalise each hidden layer.",
     "dropout": "Share of hidden units dropped.",
-    "init": "Weights at the start: scaled or normal.",
-    "draw": "What a row of a batch is: contexts or positions.",
+    "init": "Weights at the start.",
+    "draw": "What a row of a batch is.",
     "steps": "Training steps.",
     "batch_size": "Draws per step, or full.",
-    "optimizer": "sgd or adamw.",
+    "optimizer": "How weights are moved.",
     "learning_rate": "Its highest value.",
-    "schedule": "constant, step, linear or cosine.",
+    "schedule": f"How the rate falls: {', '.join(get_args(Schedule))}.",
     "warmup": "Share of the steps in which the rate rises.",
     "weight_decay": "Of AdamW, on matrices.",
     "smoothing": "Share of an n-gram in what a network learns.",
@@ -55,8 +56,8 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def wrapper(**arguments: Any) -> None:
-        given = {name: arguments.pop(name) for name in HELP}
-        settings = {name: parse(name, v) for name, v in given.items() if v is not None}
+        values = {name: arguments.pop(name) for name in HELP}
+        settings = {name: parse(name, v) for name, v in values.items() if v is not None}
         command(**arguments, settings=settings)
 
     signature = inspect.signature(command)
@@ -79,10 +80,10 @@ def parse(name: str, value: Any) -> Any:
     if not isinstance(value, str):
         return value
     kind = next(item.type for _, item in _settings() if item.name == name)
-    options = kind.__args__ if isinstance(kind, UnionType) else (kind,)
+    options = _alternatives(kind)
     if bool in options:
         if value not in {"true", "false"}:
-            raise UsageError(f"{name} is {value!r}", "give true or false")
+            raise UsageError(f"`{name}` is {value!r}", "give true or false")
         return value == "true"
     for number in (int, float):
         if number in options:
@@ -90,10 +91,10 @@ def parse(name: str, value: Any) -> Any:
                 return number(value)
             except ValueError:
                 continue
-    if str in options:
+    if any(get_origin(option) is Literal for option in options):
         return value
     what = "a whole number" if int in options else "a number"
-    raise UsageError(f"{name} is {value!r}", f"give {what}")
+    raise UsageError(f"`{name}` is {value!r}", f"give {what}")
 
 
 def settings_for(
@@ -115,7 +116,7 @@ def settings_for(
         try:
             preset_name = preset(named).preset
         except UsageError as error:
-            raise UsageError(f"{file}: {error.problem}", error.cure) from None
+            raise error.within(str(file)) from None
     base = resumed if resumed and not preset_name else preset(preset_name or "default")
     return override(override(base, values, str(file)), flags, "")
 
@@ -132,7 +133,7 @@ def as_flags(config: RunConfig) -> list[str]:
         if isinstance(value, bool):
             words.append(f"--{flag}" if value else f"--no-{flag}")
         else:
-            words += [f"--{flag}", shown(value)]
+            words += [f"--{flag}", format_value(value)]
     return words
 
 
@@ -140,10 +141,21 @@ def _settings() -> list[tuple[str, "Field[Any]"]]:
     return [(part, item) for part, (_, kind) in PANELS.items() for item in fields(kind)]
 
 
+def _alternatives(kind: Any) -> tuple[Any, ...]:
+    """The types of a union, or the type itself."""
+    return get_args(kind) if get_origin(kind) is Union else (kind,)
+
+
 def _option(part: str, item: "Field[Any]") -> inspect.Parameter:
-    """The command's parameter for a setting: what may be a word is taken as text."""
-    kind: Any = str if isinstance(item.type, UnionType) else item.type
-    described = typer.Option(help=HELP[item.name], rich_help_panel=PANELS[part][0])
+    """The command's parameter for a setting: a number that may be a word is taken as text."""
+    number, *words = _alternatives(item.type)
+    kind = str if words else number
+    metavar = f"<{number.__name__}|{get_args(*words)[0]}>" if words else None
+    described = typer.Option(
+        metavar=NAME if item.name == "schedule" else metavar,  # too many for a narrow terminal
+        help=HELP[item.name],
+        rich_help_panel=PANELS[part][0],
+    )
     return inspect.Parameter(
         item.name,
         inspect.Parameter.KEYWORD_ONLY,

@@ -8,16 +8,16 @@ from contextlib import contextmanager
 @contextmanager
 def stop_on_signal() -> Iterator[Callable[[], bool]]:
     """A function that says whether to stop; a second Ctrl-C ends at once."""
-    asked: list[int] = []
+    signals: list[int] = []
 
     def ask(number: int, _: object) -> None:
-        if asked:
+        if signals:
             raise KeyboardInterrupt
-        asked.append(number)
+        signals.append(number)
 
     previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: bool(asked)
+        yield lambda: bool(signals)
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -13,11 +13,10 @@ from nplm.errors import UsageError
 
 
 def suggest(
-    first: Annotated[
-        str,
+    words: Annotated[
+        list[str],
         typer.Argument(metavar="[MODEL] PREFIX", help="model.onnx (default: the newest), prefix."),
     ],
-    second: Annotated[str | None, typer.Argument(hidden=True)] = None,
     count: Annotated[int, typer.Option("-n", help="How many of each.")] = 10,
     max_length: Annotated[
         int | None,
@@ -25,18 +24,20 @@ def suggest(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """The most probable next symbols and whole strings after a prefix, exactly."""
+    """The most probable next symbols and whole strings after a prefix."""
     from nplm.runtime.automata import Automata
     from nplm.runtime.session import open_model
     from nplm.runtime.suggest import suggest as find
 
     if not 1 <= count <= 1000:
         raise UsageError(f"-n is {count}", "it must be between 1 and 1000")
-    path, prefix = (None, first) if second is None else (Path(first), second)
-    model = open_model(latest.model_file(path))
-    found = find(Automata(model, model.card), prefix, count, max_length)
+    if len(words) > 2:
+        raise UsageError(f"{len(words)} words are given", "give a model and a prefix, or a prefix")
+    *paths, prefix = words
+    model = open_model(latest.model_file(Path(paths[0]) if paths else None))
+    suggestions = find(Automata(model, model.card), prefix, count, max_length)
     if as_json:
-        typer.echo(json.dumps(asdict(found), ensure_ascii=False))
+        typer.echo(json.dumps(asdict(suggestions), ensure_ascii=False))
         return
     from rich.markup import escape
     from rich.table import Table
@@ -44,14 +45,14 @@ def suggest(
     table = Table()
     for heading in ("next symbol", "probability", "whole string", "probability"):
         table.add_column(heading, justify="right" if heading == "probability" else "left")
-    for k in range(max(len(found.next_symbols), len(found.completions))):
+    for k in range(max(len(suggestions.next_symbols), len(suggestions.completions))):
         cells = ["", "", "", ""]
-        if k < len(found.next_symbols):
-            symbol = found.next_symbols[k]
-            shown = "(end)" if symbol.symbol is None else repr(symbol.symbol)[1:-1]
-            cells[:2] = [escape(shown), f"{symbol.probability:.4f}"]
-        if k < len(found.completions):
-            whole = found.completions[k]
+        if k < len(suggestions.next_symbols):
+            symbol = suggestions.next_symbols[k]
+            text = "(end)" if symbol.symbol is None else repr(symbol.symbol)[1:-1]
+            cells[:2] = [escape(text), f"{symbol.probability:.4f}"]
+        if k < len(suggestions.completions):
+            whole = suggestions.completions[k]
             cells[2:] = [escape(whole.text), f"{whole.probability:.4f}"]
         table.add_row(*cells)
     stdout().print(table)

@@ -7,11 +7,12 @@ import typer
 
 from nplm.cli import latest
 from nplm.cli.console import note, progress, stderr, stdout, training_extra
-from nplm.cli.settings import HELP, as_flags, parse, settings_for, with_settings
+from nplm.cli.settings import HELP, NAME, PRESET_HELP, as_flags, parse, settings_for, with_settings
 from nplm.cli.signals import stop_on_signal
 from nplm.commandline import command_line
+from nplm.config import PresetName
 from nplm.errors import DataError, InterruptedRunError, UsageError
-from nplm.presets import PRESETS, near, shown
+from nplm.presets import format_value, nearest
 
 if TYPE_CHECKING:
     from nplm.runs.trials import Outcome, Trial
@@ -26,15 +27,14 @@ def sweep(
     grid: Annotated[
         list[str],
         typer.Option(
-            help="NAME=VALUE,VALUE,... of any training setting; may be repeated.",
+            metavar="NAME=VALUE,VALUE,...",
+            help="Of any setting below; may be repeated.",
             rich_help_panel=SWEEP,
         ),
     ],
     preset_name: Annotated[
-        str | None,
-        typer.Option(
-            "--preset", help=f"{', '.join(PRESETS)}. (default: default)", rich_help_panel=SWEEP
-        ),
+        PresetName | None,
+        typer.Option("--preset", metavar=NAME, help=PRESET_HELP, rich_help_panel=SWEEP),
     ] = None,
     config: Annotated[
         Path | None, typer.Option(help="TOML file of settings.", rich_help_panel=SWEEP)
@@ -56,7 +56,7 @@ def sweep(
     ] = False,
     settings: dict[str, Any],
 ) -> None:
-    """Train once for each point of a grid of settings, and rank them by val.
+    """Train for each point of a grid of settings, and rank them by val.
 
     The other options are the fixed part. Trials that have ended are not repeated.
     """
@@ -83,13 +83,13 @@ def sweep(
     _print(outcomes, to_stdout=not pick)
     note(f"{target / RESULTS}, {target / 'sweep.png'}")
     winner = best(outcomes)
-    chosen = next((t for t in trials if winner and t.values == winner.values), None)
-    if chosen:
-        note(f"the winner is trained already: {command_line('eval', chosen.folder)}")
+    trial = next((t for t in trials if winner and t.values == winner.values), None)
+    if trial:
+        note(f"the winner is trained already: {command_line('eval', trial.folder)}")
     if pick:
-        if chosen is None:
+        if trial is None:
             raise DataError("every trial diverged", "try lower learning rates")
-        typer.echo(command_line("train", folder, *as_flags(chosen.config)))
+        typer.echo(command_line("train", folder, *as_flags(trial.config)))
 
 
 def parse_grid(texts: list[str], fixed: dict[str, Any]) -> dict[str, list[Any]]:
@@ -101,18 +101,21 @@ def parse_grid(texts: list[str], fixed: dict[str, Any]) -> dict[str, list[Any]]:
     """
     grid: dict[str, list[Any]] = {}
     for text in texts:
-        shown, equals, values = text.partition("=")
-        name = shown.strip().removeprefix("--").replace("-", "_")
+        key, equals, values = text.partition("=")
+        name = key.strip().removeprefix("--").replace("-", "_")
         if not equals or not values.strip():
             raise UsageError(f"--grid is {text!r}", "give NAME=VALUE,VALUE,...")
         if name not in HELP:
             raise UsageError(
-                f"--grid: unknown setting {shown!r}",
-                f"did you mean {near(name, list(HELP)).replace('_', '-')}?",
+                f"--grid: unknown setting {key!r}",
+                f"did you mean {nearest(name, list(HELP)).replace('_', '-')}?",
             )
         if name in grid or name in fixed:
-            raise UsageError(f"--grid: {shown} is given twice", "give it once")
-        parsed = [parse(name, value.strip()) for value in values.split(",")]
+            raise UsageError(f"--grid: {key} is given twice", "give it once")
+        try:
+            parsed = [parse(name, value.strip()) for value in values.split(",")]
+        except UsageError as error:
+            raise error.within("--grid") from None
         grid[name] = list(dict.fromkeys(parsed))
     return grid
 
@@ -149,7 +152,7 @@ def _print(outcomes: "list[Outcome]", *, to_stdout: bool) -> None:
     for outcome in outcomes:
         train = "-" if outcome.train_nats is None else f"{outcome.train_nats:.4f}"
         table.add_row(
-            *map(shown, outcome.values.values()),
+            *map(format_value, outcome.values.values()),
             f"{outcome.nats:.4f}" if outcome.status == "done" else "diverged",
             train if outcome.status == "done" else "-",
             f"{outcome.step:,}",

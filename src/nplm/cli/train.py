@@ -9,11 +9,11 @@ import typer
 
 from nplm.cli import latest
 from nplm.cli.console import note, stderr, training_extra
-from nplm.cli.settings import settings_for, with_settings
+from nplm.cli.settings import NAME, PRESET_HELP, settings_for, with_settings
 from nplm.cli.signals import stop_on_signal
-from nplm.commandline import command_line, quoted
+from nplm.commandline import command_line, quote
+from nplm.config import PresetName
 from nplm.errors import InterruptedRunError, UsageError
-from nplm.presets import PRESETS
 
 if TYPE_CHECKING:
     from nplm.runs.opened import Run
@@ -34,10 +34,8 @@ def train(
     ] = None,
     *,
     preset_name: Annotated[
-        str | None,
-        typer.Option(
-            "--preset", help=f"{', '.join(PRESETS)}. (default: default)", rich_help_panel=RUN
-        ),
+        PresetName | None,
+        typer.Option("--preset", metavar=NAME, help=PRESET_HELP, rich_help_panel=RUN),
     ] = None,
     config: Annotated[
         Path | None, typer.Option(help="TOML file of settings.", rich_help_panel=RUN)
@@ -57,7 +55,10 @@ def train(
     ] = False,
     settings: dict[str, Any],
 ) -> None:
-    """Train a model on a data set. Flags win over --config, which wins over --preset."""
+    """Train a model on a data set.
+
+    Options win over --config, which wins over --preset.
+    """
     with training_extra("nplm train"):
         from nplm.runs import run
         from nplm.runs.facts import read_facts, resume_command
@@ -74,10 +75,10 @@ def train(
     resolved = settings_for(preset_name, config, settings, resumed.config if resumed else None)
     if resumed and device == "auto":
         device = resumed.device
-    chosen = devices.for_training(device, resolved, dataset)
+    torch_device = devices.for_training(device, resolved, dataset)
     with stop_on_signal() as stop:
         events = run.train(
-            target, resolved, dataset, folder, chosen, resume=resume, force=force, stop=stop
+            target, resolved, dataset, folder, torch_device, resume=resume, force=force, stop=stop
         )
         started = _show(events, resolved.steps)
     if resume and started.step == resolved.steps:
@@ -128,7 +129,7 @@ def _show(events: Iterable["RunEvent"], steps: int) -> "Started":
         TimeRemainingColumn(),
     )
     started = None
-    smooth, shown = nan, 0
+    smooth, last_update = nan, 0
     with Progress(
         *columns, console=console, disable=not console.is_terminal or not steps
     ) as progress:
@@ -137,12 +138,12 @@ def _show(events: Iterable["RunEvent"], steps: int) -> "Started":
             if isinstance(event, Started):
                 started = event
                 progress.update(task, completed=event.step)
-                console.print(_described(event))
+                console.print(_describe(event))
             elif isinstance(event, Stepped):
                 for loss in event.losses:
                     smooth = loss if isnan(smooth) else 0.98 * smooth + 0.02 * loss
-                if event.step >= shown + SHOW_EVERY:
-                    shown = event.step
+                if event.step >= last_update + SHOW_EVERY:
+                    last_update = event.step
                     speed = progress.tasks[0].speed or 0.0
                     progress.update(task, completed=event.step, loss=f"{smooth:.3f}", speed=speed)
             elif isinstance(event, Evaluated) and event.val_nats_per_symbol is not None:
@@ -151,7 +152,7 @@ def _show(events: Iterable["RunEvent"], steps: int) -> "Started":
     return started
 
 
-def _described(started: "Started") -> str:
+def _describe(started: "Started") -> str:
     parts = [f"{started.parameters:,} parameters"] if started.parameters else []
     if started.ngram_contexts:
         parts.append(f"a {started.ngram_order}-gram of {started.ngram_contexts:,} contexts")
@@ -165,7 +166,7 @@ def _described(started: "Started") -> str:
 def _scores(best: "Evaluated", seconds: float, started: "Started") -> str:
     """The losses of the best weights, and what they took."""
     val = best.val_nats_per_symbol
-    shown = f", val {val:.4f}" if val is not None else ""
+    on_val = f", val {val:.4f}" if val is not None else ""
     where = ""
     if best.step:
         where = (
@@ -173,13 +174,13 @@ def _scores(best: "Evaluated", seconds: float, started: "Started") -> str:
         )
     if val is None and best.step:
         where += "; there is no val split, so these are the last weights"
-    losses = f"train {best.train_nats_per_symbol:.4f} (floor {started.floor:.4f}){shown}"
+    losses = f"train {best.train_nats_per_symbol:.4f} (floor {started.floor:.4f}){on_val}"
     return f"{losses} nats per symbol{where}"
 
 
 def _summary(run: "Run", started: "Started") -> None:
     """What a run came to: losses, place, up to ten strings."""
-    from nplm.config import SamplingConfig, StreamConfig
+    from nplm.generation import SamplingConfig, StreamConfig
     from nplm.runs.metrics import metrics
     from nplm.runtime.generate import default_max_length, generate
     from nplm.training.mixture import Mixture
@@ -191,7 +192,7 @@ def _summary(run: "Run", started: "Started") -> None:
     if isinstance(run.module, Mixture):
         shares = zip(run.parts(), run.module.weights, strict=True)
         note("mixture: " + ", ".join(f"{name} {weight:.3f}" for name, weight in shares))
-    note(f"run: {quoted(run.folder)}")
+    note(f"run: {quote(run.folder)}")
     sampling = SamplingConfig(max_length=default_max_length(run.card))
     for string in generate(run.model, run.card, sampling, StreamConfig(indices=10)):
         note(f"  {string.text}")

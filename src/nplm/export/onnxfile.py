@@ -19,12 +19,12 @@ import onnx
 import torch
 
 import nplm
-from nplm.config import SamplingConfig, StreamConfig
 from nplm.counts.contexts import ContextTable
 from nplm.counts.evaluate import evaluate
 from nplm.counts.tables import table_of
 from nplm.errors import VerificationError
 from nplm.files import refuse_existing, write_bytes, write_json
+from nplm.generation import SamplingConfig, StreamConfig
 from nplm.runs.header import weights_digest
 from nplm.runs.opened import Run
 from nplm.runtime.constraint import Constraint
@@ -76,7 +76,7 @@ def export(
         novelty: carry a filter of the strings of all splits, 4 bytes each.
 
     Raises:
-        DataError: `out` exists and `force` is not given.
+        ExistsError: `out` exists and `force` is not given.
         VerificationError: onnxruntime does not compute what torch computes; `out` is as it was.
     """
     sidecar = out.with_name(out.name + ".json")

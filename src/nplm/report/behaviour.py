@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from nplm.config import SamplingConfig, StreamConfig
 from nplm.counts.contexts import ContextTable
 from nplm.counts.evaluate import Nats, evaluate
+from nplm.generation import SamplingConfig, StreamConfig
 from nplm.report.embedding import embedding_figure
 from nplm.report.figures import as_svg
 from nplm.runs.opened import Run, load_run

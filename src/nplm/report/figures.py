@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from nplm.config import RunConfig
 from nplm.errors import UsageError
 from nplm.files import write_bytes
-from nplm.presets import shown
+from nplm.presets import format_value
 from nplm.runs.trials import Outcome, name_of
 from nplm.training.events import Evaluated
 
@@ -90,7 +90,7 @@ def sweep_figure(outcomes: Sequence[Outcome]) -> Figure:
     figure, axes = new_figure()
     groups: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
-        rest = ", ".join(f"{k} {shown(v)}" for k, v in outcome.values.items() if k != swept)
+        rest = ", ".join(f"{k} {format_value(v)}" for k, v in outcome.values.items() if k != swept)
         groups.setdefault(rest.replace("_", " "), []).append(outcome)
     for label, group in sorted(groups.items()):
         known = sorted((o for o in group if o.nats is not None), key=lambda o: o.values[swept])
@@ -145,7 +145,7 @@ def save(figure: Figure, path: Path) -> None:
 
 def refuse_format(path: Path) -> None:
     if path.suffix.lower() not in FORMATS:
-        raise UsageError(f"--out is {path}", "give a name that ends in .png or .svg")
+        raise UsageError(f"`path` is {path}", "give a name that ends in .png or .svg")
 
 
 def as_svg(figure: Figure) -> bytes:

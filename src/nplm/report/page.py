@@ -10,7 +10,7 @@ from pathlib import Path
 import jinja2
 
 import nplm
-from nplm.presets import shown
+from nplm.presets import format_value
 from nplm.report.content import Report
 from nplm.report.fonts import visible
 from nplm.runs.facts import RunFacts
@@ -48,7 +48,7 @@ def _settings(facts: RunFacts) -> dict[str, str]:
     """The settings that matter for this kind of model."""
     config = facts.config
     parts = ([config.model, config.train] if config.mixture.networks else []) + [config.mixture]
-    return {key: shown(value) for part in parts for key, value in vars(part).items()}
+    return {key: format_value(value) for part in parts for key, value in vars(part).items()}
 
 
 def _data_url(svg: bytes) -> str:

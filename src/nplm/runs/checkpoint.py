@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
-from nplm.errors import DataError
+from nplm.errors import InUseError, PathError
 from nplm.files import read_bytes, sha256, write_bytes
 from nplm.runs.layout import BEST, CONFIG, LAST, LOCK, LOSSES, METRICS, NGRAM, NO_RUN, VOCAB
 from nplm.runs.metrics import metric_lines
@@ -94,24 +94,25 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold a folder for this process, made if it is not there; it is let go when the process ends.
 
     Raises:
-        DataError: another process works there, or it cannot be made.
+        InUseError: another process works there.
+        PathError: it cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(
-            f"cannot write {folder}: {error.strerror}", "choose another --out"
+        raise PathError(
+            folder, f"cannot write {folder}: {error.strerror}", "choose another `folder`"
         ) from error
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        raise DataError(
-            f"{folder} is in use by another process", "wait for it or stop it"
+        raise InUseError(
+            folder, f"{folder} is in use by another process", "wait for it or stop it"
         ) from None
     except OSError as error:
-        raise DataError(
-            f"cannot write in {folder}: {error.strerror}", "choose another --out"
+        raise PathError(
+            folder, f"cannot write in {folder}: {error.strerror}", "choose another `folder`"
         ) from error
     try:
         yield
@@ -124,8 +125,8 @@ def _append(path: Path, content: bytes) -> None:
         with path.open("ab") as file:
             file.write(content)
     except OSError as error:
-        raise DataError(
-            f"cannot write {path}: {error.strerror}", "the last checkpoint stands"
+        raise PathError(
+            path, f"cannot write {path}: {error.strerror}", "the last checkpoint stands"
         ) from error
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nplm.commandline import command_line
 from nplm.config import MixtureConfig, ModelConfig, RunConfig, TrainConfig
-from nplm.errors import DataError, UsageError
+from nplm.errors import DamagedError, DataError, NotFoundError, UsageError, keys
 from nplm.files import read_json, read_toml, write_bytes, write_json
 from nplm.runs.layout import CONFIG, NO_RUN, VOCAB
 from nplm.runtime.modelcard import ModelCard
@@ -97,10 +97,11 @@ def read_facts(run: Path) -> RunFacts:
     """Read a run's settings.
 
     Raises:
-        DataError: there is no run in `run`, or a file is damaged; the message names it.
+        NotFoundError: there is no run in `run`.
+        DamagedError: a file is damaged; the message names it.
     """
     if not (run / CONFIG).exists():
-        raise DataError(f"there is no run in {run}", NO_RUN)
+        raise NotFoundError(run, f"there is no run in {run}", NO_RUN)
     tables, vocab = read_toml(run / CONFIG, NO_RUN), read_json(run / VOCAB, NO_RUN)
     try:
         config = RunConfig(
@@ -126,5 +127,7 @@ def read_facts(run: Path) -> RunFacts:
             settings["threads"],
             settings["torch"],
         )
-    except (KeyError, TypeError, UsageError) as error:
-        raise DataError(f"{run / CONFIG} or {VOCAB} is damaged: {error}", "train again") from error
+    except (DataError, KeyError, TypeError, UsageError) as error:
+        raise DamagedError(
+            run, f"{run / CONFIG} or {VOCAB} is damaged: {keys(str(error))}", "train again"
+        ) from error

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from nplm.errors import DataError
+from nplm.errors import DamagedError
 from nplm.files import read_bytes, reading, sha256
 from nplm.runs.facts import read_facts
 from nplm.runs.layout import BEST, LAST, NGRAM
@@ -20,7 +20,8 @@ def is_finished(run: Path) -> bool:
     """Whether a run has taken all its steps.
 
     Raises:
-        DataError: there is no run, or a file is damaged; the message names it.
+        NotFoundError: there is no run.
+        DamagedError: a file is damaged; the message names it.
     """
     if not (run / LAST).exists():
         return False
@@ -33,7 +34,8 @@ def is_evaluated(run: Path) -> bool:
     Before the first one there are none; 0.1.0 saved those of step 0 then.
 
     Raises:
-        DataError: there is no run, or a file is damaged; the message names it.
+        NotFoundError: there is no run.
+        DamagedError: a file is damaged; the message names it.
     """
     if not (run / BEST).exists():
         return False
@@ -45,14 +47,14 @@ def step_of(path: Path) -> int:
     try:
         return int(read_header(path)["step"])
     except (KeyError, ValueError) as error:
-        raise DataError(f"{path} is damaged: it has no step", "train again") from error
+        raise DamagedError(path, f"{path} is damaged: it has no step", "train again") from error
 
 
 def weights_digest(run: Path) -> str:
     """A hash of the files of the best weights: it tells two runs apart.
 
     Raises:
-        DataError: one of them cannot be read.
+        PathError: one of them cannot be read.
     """
     files = (run / name for name in (BEST, NGRAM))
     return sha256(*(read_bytes(file) for file in files if file.exists()))
@@ -69,10 +71,12 @@ def parse_header(path: Path, header: bytes) -> tuple[dict[str, str], dict[str, A
     """The two parts of a header: metadata, and the tensors' names, types and places.
 
     Raises:
-        DataError: it is not one; the message has `path`.
+        DamagedError: it is not one; the message has `path`.
     """
     try:
         parsed = json.loads(header)
         return parsed.pop("__metadata__"), parsed
     except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise DataError(f"{path} is damaged: its header cannot be read", "train again") from error
+        raise DamagedError(
+            path, f"{path} is damaged: its header cannot be read", "train again"
+        ) from error

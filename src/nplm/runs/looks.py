@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from nplm.errors import DataError
+from nplm.errors import PathError
 from nplm.files import read_bytes
 
 LOOKS = "test_looks.jsonl"
@@ -19,7 +19,7 @@ def looks(run: Path) -> int:
     """How often the test split has been looked at with a run.
 
     Raises:
-        DataError: the record cannot be read.
+        PathError: the record cannot be read.
     """
     path = run / LOOKS
     return len(read_bytes(path).splitlines()) if path.exists() else 0
@@ -29,7 +29,7 @@ def record_look(run: Path, nats_per_symbol: float, weights_of_step: int) -> None
     """Add a look with a run.
 
     Raises:
-        DataError: it cannot be written; a look that is not recorded must not be taken.
+        PathError: it cannot be written; a look that is not recorded must not be taken.
     """
     _append(run / LOOKS, {"nats_per_symbol": nats_per_symbol, "step": weights_of_step})
 
@@ -38,7 +38,7 @@ def file_looks(model: Path, digest: str) -> int:
     """How often the test split has been looked at with a model file of that SHA-256.
 
     Raises:
-        DataError: the record cannot be read.
+        PathError: the record cannot be read.
     """
     path = beside(model)
     # Counted without parsing: a kill may have cut a line, on which the next one then goes on.
@@ -49,7 +49,7 @@ def record_file_look(model: Path, digest: str, nats_per_symbol: float) -> None:
     """Add a look with a model file.
 
     Raises:
-        DataError: it cannot be written.
+        PathError: it cannot be written.
     """
     _append(beside(model), {"nats_per_symbol": nats_per_symbol, "sha256": digest})
 
@@ -64,7 +64,8 @@ def _append(path: Path, line: dict[str, Any]) -> None:
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
     except OSError as error:
-        raise DataError(
+        raise PathError(
+            path,
             f"cannot record in {path} that test is looked at: {error.strerror}",
             "make its folder writable",
         ) from error

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.errors import DataError
+from nplm.errors import DamagedError
 from nplm.files import read_bytes
 from nplm.runs.layout import LOSSES, METRICS
 from nplm.training.events import Evaluated
@@ -16,12 +16,14 @@ def metrics(run: Path) -> list[Evaluated]:
     """The evaluations a run has logged.
 
     Raises:
-        DataError: a line is not one; the message names the file.
+        DamagedError: a line is not one; the message names the file.
     """
     try:
         return [Evaluated(**json.loads(line)) for line in metric_lines(run)]
     except (ValueError, TypeError) as error:
-        raise DataError(f"{run / METRICS} is damaged: {error}", "train again") from error
+        raise DamagedError(
+            run / METRICS, f"{run / METRICS} is damaged: {error}", "train again"
+        ) from error
 
 
 def metric_lines(run: Path) -> list[bytes]:

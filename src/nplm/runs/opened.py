@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nplm.errors import DataError
+from nplm.errors import DamagedError, DataError, NotFoundError
 from nplm.runs.checkpoint import hashes_of_facts
 from nplm.runs.facts import RunFacts, read_facts
 from nplm.runs.header import is_evaluated, is_finished
@@ -82,14 +82,17 @@ def load_run(folder: Path) -> Run:
     """Open a run with its best weights.
 
     Raises:
-        DataError: there is none, it was never evaluated, or a file is damaged; the message names
-            it.
+        NotFoundError: there is none, or its weights are gone.
+        DataError: it was never evaluated.
+        DamagedError: a file of it is damaged; the message names it.
     """
     facts = read_facts(folder)
     if not is_evaluated(folder):
         going_on = facts.resume_command(folder)
         if is_finished(folder) and not (folder / BEST).exists():
-            raise DataError(f"there is no {folder / BEST}", f"this writes it again: {going_on}")
+            raise NotFoundError(
+                folder / BEST, f"there is no {folder / BEST}", f"this writes it again: {going_on}"
+            )
         first = min(facts.config.train.eval_interval, facts.config.steps)
         raise DataError(
             f"the weights in {folder} were never evaluated: that is first done at step {first:,}",
@@ -108,7 +111,7 @@ def load_run(folder: Path) -> Run:
         module.load_state_dict(tensors)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
-        raise DataError(
-            f"{folder / BEST} does not fit {CONFIG}: {reason}", "train again"
+        raise DamagedError(
+            folder / BEST, f"{folder / BEST} does not fit {CONFIG}: {reason}", "train again"
         ) from error
     return Run(folder, facts, module.eval(), int(header["step"]))

@@ -12,7 +12,7 @@ from nplm.config import RunConfig
 from nplm.counts.contexts import ContextTable
 from nplm.counts.ngram import MAX_ORDER, best_order
 from nplm.counts.tables import tables_of
-from nplm.errors import DataError, DivergedError
+from nplm.errors import DataError, DivergedError, ExistsError
 from nplm.runs.checkpoint import Writer, locked
 from nplm.runs.facts import RunFacts, new_facts, read_facts, write_facts
 from nplm.runs.layout import BEST, LAST, LOCK, LOSSES, METRICS, NGRAM
@@ -78,9 +78,11 @@ def train(
         stop: asked between steps; when it says so, the run is saved and the iteration ends.
 
     Raises:
-        DataError: the folder holds a run and neither `resume` nor `force` is given, is in use, or
-            (with `resume`) holds a run with other settings or of another data set; or the order
-            is larger than any string, or the n-gram's tables too large.
+        ExistsError: the folder holds a run and neither `resume` nor `force` is given.
+        NotFoundError: it holds none to resume.
+        InUseError: another process works in it.
+        DataError: with `resume` it holds a run with other settings or of another data set; or the
+            order is larger than any string, or the n-gram's tables too large.
         DivergedError: a loss or parameter is not finite; the best weights so far are saved.
     """
     if not resume:
@@ -119,19 +121,20 @@ def refuse_order(config: RunConfig, dataset: Dataset) -> None:
         raise DataError(
             f"order {config.mixture.order} is larger than any string: the longest to train on has "
             f"{dataset.longest} symbols between its two boundaries",
-            f"give --order {dataset.longest + 2} or less",
+            f"give `order={dataset.longest + 2}` or less",
         )
 
 
 def refuse_run(folder: Path, *, force: bool) -> None:
-    """Raise DataError when `folder` holds anything that a new run would replace."""
+    """Raise ExistsError when `folder` holds anything that a new run would replace."""
     taken = folder.exists() and (
         not folder.is_dir() or any(path.name != LOCK for path in folder.iterdir())
     )
     if taken and not force:
-        raise DataError(
+        raise ExistsError(
+            folder,
             f"{folder} already exists",
-            "go on with --resume, replace it with --force, or choose another --out",
+            "go on with `resume=True`, replace it with `force=True`, or choose another `folder`",
         )
 
 
@@ -193,12 +196,12 @@ def _matching_facts(folder: Path, config: RunConfig, dataset: Dataset, device: s
     if facts.card.dataset_sha256 != dataset.sha256:
         raise DataError(
             f"{folder} was trained on another data set ({facts.dataset_name})",
-            "give that one, or start anew with --force",
+            "give that one, or start anew with `force=True`",
         )
     if facts.device != device:
         raise DataError(
             f"{folder} was trained on {facts.device}, not {device}",
-            f"resume with --device {facts.device}",
+            f'resume with `device="{facts.device}"`',
         )
     if not config.mixture.order:  # not asked for: what was settled stands
         order = facts.config.mixture.order
@@ -206,7 +209,7 @@ def _matching_facts(folder: Path, config: RunConfig, dataset: Dataset, device: s
     if facts.config != config:
         raise DataError(
             f"{folder} has other settings than asked for: {_difference(facts.config, config)}",
-            "leave them out to resume, or start anew with --force",
+            "leave them out to resume, or start anew with `force=True`",
         )
     return facts
 

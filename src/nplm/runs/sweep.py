@@ -126,7 +126,7 @@ def _run_all(
             if not stop():  # a kill of the whole group takes the workers too
                 raise DataError(
                     "a worker process was killed, perhaps for want of memory",
-                    "give fewer --workers; the same command goes on",
+                    "give fewer `workers`; the same command goes on",
                 ) from error
         finally:
             stopping.set()  # a caller that goes away stops the workers too

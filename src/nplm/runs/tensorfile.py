@@ -8,7 +8,7 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
-from nplm.errors import DataError
+from nplm.errors import DamagedError
 from nplm.files import read_bytes, sha256, write_bytes
 from nplm.runs.header import LENGTH, parse_header
 from nplm.runs.layout import NO_RUN
@@ -31,16 +31,19 @@ def read_tensors(path: Path, hashes: dict[str, str]) -> tuple[dict[str, str], di
     """The metadata and tensors of a file that `write_tensors` wrote, checked.
 
     Raises:
-        DataError: a byte was changed, or a file that `hashes` speaks of is another one.
+        DamagedError: a byte was changed, or a file that `hashes` speaks of is another one.
     """
     content = read_bytes(path, NO_RUN)
     header, _ = _header(path, content)
     if header.get("sha256") != _content_hash(path, content):
-        raise DataError(f"{path} is damaged: its content does not match its hash", "train again")
+        raise DamagedError(
+            path, f"{path} is damaged: its content does not match its hash", "train again"
+        )
     for key, value in hashes.items():
         if header.get(key) != value:
             name = key.removeprefix("sha256_")
-            raise DataError(
+            raise DamagedError(
+                path.parent / name,
                 f"{path.parent / name} is not the one {path.name} was saved with",
                 "put the original back or train again",
             )

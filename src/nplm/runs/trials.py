@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from nplm.config import RunConfig
-from nplm.errors import DataError
+from nplm.errors import DamagedError, DataError, ExistsError, NotFoundError, PathError
 from nplm.files import read_bytes, sha256, write_bytes
-from nplm.presets import override, shown
+from nplm.presets import format_value, override
 from nplm.runs.layout import CONFIG, LOCK
 
 RESULTS, TRIALS = "sweep.jsonl", "trials"
@@ -69,7 +69,7 @@ def plan(base: RunConfig, grid: Mapping[str, list[Any]], folder: Path) -> list[T
     trials = []
     for point in itertools.product(*grid.values()):
         values = dict(zip(grid, point, strict=True))
-        config = override(base, values, "--grid")
+        config = override(base, values, "`grid`")
         trials.append(Trial(values, config, _trial_folder(folder / TRIALS, values), base))
     return trials
 
@@ -84,10 +84,13 @@ def results(folder: Path) -> list[Outcome]:
     """The trials of a sweep that have ended, best first.
 
     Raises:
-        DataError: there is no sweep in `folder`, or its results are damaged.
+        NotFoundError: there is no sweep in `folder`.
+        DamagedError: its results are damaged.
     """
     if not (folder / RESULTS).exists():
-        raise DataError(f"there is no sweep in {folder}", "make one: nplm sweep --grid NAME=VALUES")
+        raise NotFoundError(
+            folder, f"there is no sweep in {folder}", "make one: nplm sweep --grid NAME=VALUES"
+        )
     return sorted(map(outcome_of, _read(folder).values()), key=lambda outcome: outcome.rank)
 
 
@@ -97,7 +100,7 @@ def name_of(values: Values) -> str:
 
 
 def _listed(values: Values) -> str:
-    return ",".join(f"{key}={shown(value)}" for key, value in values.items())
+    return ",".join(f"{key}={format_value(value)}" for key, value in values.items())
 
 
 def _trial_folder(trials: Path, values: Values) -> Path:
@@ -112,20 +115,20 @@ def _folder_name(name: str) -> str:
 
 
 def refuse_folder(folder: Path) -> None:
-    """Raise DataError where `folder` is something else than a sweep or a place for one."""
+    """Raise ExistsError where `folder` is something else than a sweep or a place for one."""
     if folder.exists() and not folder.is_dir():
-        raise DataError(f"{folder} is a file", "choose another --out")
+        raise ExistsError(folder, f"{folder} is a file", "choose another `folder`")
     sweep = (folder / RESULTS).exists() or (folder / TRIALS).exists()
     taken = folder.exists() and any(path.name != LOCK for path in folder.iterdir())
     if taken and not sweep:
-        raise DataError(f"{folder} is not a sweep", "choose another --out")
+        raise ExistsError(folder, f"{folder} is not a sweep", "choose another `folder`")
 
 
 def forget(folder: Path) -> None:
     """Remove the trials and the results of a sweep, and nothing else that stands among them.
 
     Raises:
-        DataError: something cannot be removed.
+        PathError: something cannot be removed.
     """
     try:
         (folder / RESULTS).unlink(missing_ok=True)
@@ -134,7 +137,9 @@ def forget(folder: Path) -> None:
             if _is_trial(path):
                 shutil.rmtree(path)
     except OSError as error:
-        raise DataError(f"cannot clear {folder}: {error}", "choose another --out") from error
+        raise PathError(
+            folder, f"cannot clear {folder}: {error}", "choose another `folder`"
+        ) from error
 
 
 def _is_trial(path: Path) -> bool:
@@ -162,7 +167,7 @@ def ended_trials(folder: Path, trials: list[Trial], dataset: str) -> dict[str, d
         if not same or _fixed(record[known], values) != asked:
             raise DataError(
                 f"{folder} holds a sweep of other settings or other data",
-                "choose another --out, or start anew with --force",
+                "choose another `folder`, or start anew with `force=True`",
             )
     return ended
 
@@ -192,7 +197,11 @@ def _read(folder: Path) -> dict[str, dict[str, Any]]:
             outcome_of(record), record["config"].items(), record["dataset_sha256"]
         return {name_of(record["values"]): record for record in records}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} is damaged: {error!r}", "start anew with --force") from error
+        raise DamagedError(
+            path,
+            f"{path} is damaged: {error!r}",
+            "repeat the nplm sweep that made it, with --force",
+        ) from error
 
 
 def write_results(folder: Path, records: dict[str, dict[str, Any]]) -> None:

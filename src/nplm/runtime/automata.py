@@ -10,8 +10,8 @@ and ends it, so generators of one model may be interleaved and shared by threads
 from dataclasses import replace
 from threading import Lock
 
-from nplm.config import DEFAULT_CACHE_MB, SamplingConfig
 from nplm.errors import UsageError
+from nplm.generation import DEFAULT_CACHE_MB, SamplingConfig
 from nplm.runtime.automaton import Automaton, Lazy, Passing, make_automaton
 from nplm.runtime.constraint import Constraint
 from nplm.runtime.modelcard import ModelCard
@@ -44,7 +44,7 @@ class Automata:
         self, model: StepModel, card: ModelCard, cache_mb: float = DEFAULT_CACHE_MB
     ) -> None:
         if not 0 <= cache_mb <= MAX_CACHE_MB:
-            raise UsageError(f"--cache-mb is {cache_mb}", f"give 0 to {MAX_CACHE_MB:,} megabytes")
+            raise UsageError(f"`cache_mb` is {cache_mb}", f"give 0 to {MAX_CACHE_MB:,} megabytes")
         self.model, self.card = model, card
         self._bytes = cache_mb * 1e6
         self.turn = Lock()

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from nplm.config import DEFAULT_CACHE_MB, MAX_SIZE, SamplingConfig, StreamConfig
+from nplm.checks import MAX_SIZE
 from nplm.errors import ConstraintError
+from nplm.generation import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
 from nplm.runtime.automata import Automata
 from nplm.runtime.modelcard import ModelCard
 from nplm.runtime.walk import Generated, GeneratedBatch, walk
@@ -65,8 +66,8 @@ def generate_batches(
     check_lengths(sampling, len(prefix))
     if stream.novel and card.novelty is None:
         raise ConstraintError(
-            "this model was exported without the filter that --novel needs",
-            "export it again: nplm export onnx --novelty",
+            "this model was exported without the filter that `novel` needs",
+            "export it again, with its filter: nplm export onnx",
         )
     chooser = _Chooser(card, stream, seen=nats)
     return _chosen(automata, sampling, prefix, stream, chooser, nats, batch)
@@ -106,8 +107,8 @@ def _too_few(found: int, stream: StreamConfig, drawn: int, too_long: int) -> Con
     if too_long < drawn - found:
         return ConstraintError(problem, "ask for fewer, or loosen the options")
     return ConstraintError(
-        f"{problem}; the others would have been longer than --max-length",
-        "give a larger one, or keep what it cuts with --cut",
+        f"{problem}; the others would have been longer than `max_length`",
+        "give a larger one, or keep what it cuts with `cut=True`",
     )
 
 
@@ -140,9 +141,9 @@ def check_lengths(sampling: SamplingConfig, prefix_length: int) -> None:
     """Raise ConstraintError when no string can have the prefix and lengths asked for."""
     if sampling.min_length > sampling.max_length:
         raise ConstraintError(
-            f"--min-length {sampling.min_length} is above --max-length {sampling.max_length}"
+            f"`min_length={sampling.min_length}` is above `max_length={sampling.max_length}`"
         )
     if prefix_length > sampling.max_length:
         raise ConstraintError(
-            f"--prefix has {prefix_length} symbols, --max-length allows {sampling.max_length}"
+            f"`prefix` has {prefix_length} symbols, `max_length` allows {sampling.max_length}"
         )

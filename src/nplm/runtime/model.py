@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from nplm.config import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
+from nplm.generation import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
 from nplm.runtime import generate as walks
 from nplm.runtime.automata import Automata
 from nplm.runtime.modelcard import ModelCard
@@ -34,7 +34,9 @@ class Model:
         cache_mb: megabytes for what is known of the model.
 
     Raises:
-        DataError: the file is missing, not ONNX, or not a model of ours.
+        NotFoundError: there is no such file.
+        DamagedError: it is not ONNX, or its metadata is broken.
+        DataError: it is not a model of ours.
         DeviceError: the device is not available.
         UsageError: an option is out of bounds.
     """

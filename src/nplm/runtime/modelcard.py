@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from nplm.errors import DataError
+from nplm.errors import DamagedError, DataError
 from nplm.runtime.novelty import NoveltyFilter
 from nplm.runtime.signature import UNSIGNED
 from nplm.text.tokenizer import LEVEL, Tokenizer
@@ -102,7 +102,8 @@ class ModelCard:
         """Read what `to_metadata` wrote; `where` names the file in messages.
 
         Raises:
-            DataError: not a model of ours, of another format, or with a broken value.
+            DataError: not a model of ours, or of another format.
+            DamagedError: a value is broken.
         """
         if "nplm.format" not in metadata:
             raise DataError(
@@ -126,7 +127,9 @@ class ModelCard:
                 NoveltyFilter.from_text(metadata[NOVELTY]) if NOVELTY in metadata else None,
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{where}: broken metadata: {error}", "export it again") from error
+            raise DamagedError(
+                where, f"{where}: broken metadata: {error}", "export it again"
+            ) from error
 
 
 def _check_kind(values: dict[str, Any], where: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.config import SamplingConfig
+from nplm.generation import SamplingConfig
 from nplm.runtime.constraint import Constraint
 from nplm.runtime.keytable import Keys, Numbers
 from nplm.runtime.sampling import cumulative, probabilities

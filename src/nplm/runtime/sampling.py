@@ -8,7 +8,7 @@ rows, V the vocabulary size.
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.config import SamplingConfig
+from nplm.generation import SamplingConfig
 
 LANES = 4  # uniforms in one block of Philox4x64
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.config import DEFAULT_CACHE_MB
+from nplm.generation import DEFAULT_CACHE_MB
 from nplm.runtime.automata import Automata
 from nplm.runtime.automaton import Automaton
 from nplm.runtime.modelcard import ModelCard

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nplm.checks import check_integer
 from nplm.commandline import command_line
-from nplm.config import check_integer
-from nplm.errors import DataError, DeviceError
+from nplm.errors import DamagedError, DeviceError
 from nplm.files import read_bytes
 from nplm.runtime.modelcard import SHA256, ModelCard
 from nplm.runtime.signature import check
@@ -61,13 +61,14 @@ def open_model(path: Path, device: str = "cpu", threads: int = 1) -> OnnxModel:
         device: "cpu", "cuda", or "auto": CUDA where this onnxruntime has it, else the CPU.
 
     Raises:
-        DataError: the file is missing, not ONNX, or not a model of ours.
+        NotFoundError: there is no such file.
+        DamagedError: it is not ONNX, or its metadata is broken.
+        DataError: it is not a model of ours.
         DeviceError: the device is not available.
         UsageError: `threads` is not a whole number above 0.
     """
     check_integer("threads", threads, 1)
     made_by = command_line("export", "onnx", *([path] if path.is_dir() else []))
-    made_by += ", or use --runtime torch" if path.is_dir() else ""
     content = read_bytes(path, f"make one: {made_by}")
     return open_bytes(content, str(path), device, threads)
 
@@ -89,10 +90,12 @@ def open_bytes(content: bytes, where: str, device: str = "cpu", threads: int = 1
         metadata = session.get_modelmeta().custom_metadata_map
     except Exception as error:  # onnxruntime's exceptions share no base class
         reason = str(error).partition("\n")[0].rpartition(" : ")[2].rstrip(".")
-        raise DataError(f"{where} cannot be run: {reason}", "make one: nplm export onnx") from error
+        raise DamagedError(
+            where, f"{where} cannot be run: {reason}", "make one: nplm export onnx"
+        ) from error
     if PROVIDERS[chosen] not in session.get_providers():
         raise DeviceError(
-            "onnxruntime could not start CUDA", "check the driver, or use --device cpu"
+            "onnxruntime could not start CUDA", 'check the driver, or use `device="cpu"`'
         )
     card = ModelCard.from_metadata(metadata, where)
     if card.signed:
@@ -115,7 +118,7 @@ def choose_device(device: str) -> str:
     if device == "cuda" and not available:
         raise DeviceError(
             "the installed onnxruntime has no CUDA provider",
-            "pip uninstall onnxruntime, then pip install onnxruntime-gpu; or use --device cpu",
+            'pip uninstall onnxruntime, then pip install onnxruntime-gpu; or use `device="cpu"`',
         )
     return device
 
@@ -133,7 +136,9 @@ def _check_interface(session: "onnxruntime.InferenceSession", card: ModelCard, w
         (OUTPUT, "tensor(float)", [len(card.vocab)]),
     ]
     if found != expected:
-        raise DataError(f"{where} has other inputs or outputs than its metadata says: {found}")
+        raise DamagedError(
+            where, f"{where} has other inputs or outputs than its metadata says: {found}"
+        )
 
 
 def _onnxruntime() -> Any:

@@ -6,7 +6,7 @@ included, changes unnoticed. It tells of damage; whoever changes a file on purpo
 
 import hashlib
 
-from nplm.errors import DataError
+from nplm.errors import DamagedError
 
 UNSIGNED = "0" * 64
 
@@ -18,10 +18,10 @@ def sign(content: bytes) -> bytes:
 
 
 def check(content: bytes, digest: str, where: str) -> None:
-    """Raise DataError unless `digest` is the hash that stands in `content`; `where` names it."""
+    """Raise DamagedError unless `digest` is the hash that stands in `content`; `where` names it."""
     unsigned = content.replace(digest.encode(), UNSIGNED.encode(), 1)
     if unsigned == content or _digest(unsigned) != digest:
-        raise DataError(f"{where} is damaged: its hash is another", "export it again")
+        raise DamagedError(where, f"{where} is damaged: its hash is another", "export it again")
 
 
 def _digest(content: bytes) -> str:

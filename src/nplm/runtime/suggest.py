@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.config import SamplingConfig, check_integer
+from nplm.checks import check_integer
 from nplm.errors import ConstraintError
+from nplm.generation import SamplingConfig
 from nplm.runtime.automata import Automata
 from nplm.runtime.automaton import Automaton
 from nplm.runtime.generate import check_lengths, default_max_length
@@ -152,5 +153,5 @@ def _completions(
                 heapq.heappush(queue, entry)
     raise ConstraintError(
         f"after {MAX_EXPANSIONS:,} strings only {len(found)} of {count} completions are certain",
-        "ask for fewer with -n, or give a longer prefix",
+        "give a smaller `count` or a longer `prefix`",
     )

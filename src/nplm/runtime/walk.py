@@ -10,7 +10,7 @@ from itertools import repeat, starmap
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.config import SamplingConfig, StreamConfig
+from nplm.generation import SamplingConfig, StreamConfig
 from nplm.runtime.automaton import Automaton
 from nplm.runtime.sampling import LANES, uniforms
 from nplm.text.strings import Ids, Strings

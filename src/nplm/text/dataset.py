@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from nplm.config import DatasetConfig
-from nplm.errors import DataError
+from nplm.errors import DamagedError, DataError, ExistsError, NotFoundError
 from nplm.files import atomic_folder, read_json, refuse_existing, sha256, write_json
 from nplm.text.sources import SPLITS, Source, split_strings
 from nplm.text.strings import Ids, Strings
@@ -82,7 +82,7 @@ def build(source: Source, config: DatasetConfig) -> Dataset:
     if not vocab.symbols:
         raise DataError(
             f"no symbol stands {config.min_count:,} times in the train split of {source.name}",
-            "give a smaller --min-count",
+            "give a smaller `min_count`",
         )
     tokenizer = Tokenizer(vocab)  # the source is normalised
     splits = {name: tokenizer.encode(strings) for name, strings in texts.items()}
@@ -127,11 +127,11 @@ def reencode(dataset: Dataset, vocab: Vocab, form: str) -> Dataset:
 
 
 def refuse_folder(folder: Path, *, force: bool) -> None:
-    """Raise DataError unless `save` may write `folder`: new, or (with `force`) a data set."""
+    """Raise ExistsError unless `save` may write `folder`: new, or (with `force`) a data set."""
     refuse_existing(folder, force=force)
     if folder.exists() and not (folder / "dataset.json").exists():
-        raise DataError(
-            f"{folder} is not a data set, so it is not replaced", "choose another --out"
+        raise ExistsError(
+            folder, f"{folder} is not a data set, so it is not replaced", "choose another `folder`"
         )
 
 
@@ -157,11 +157,15 @@ def load(folder: Path) -> Dataset:
     """Open a data set that `save` wrote and check its hash.
 
     Raises:
-        DataError: it is missing, damaged, or of another format; the message names the file.
+        NotFoundError: there is none.
+        DamagedError: a file of it is damaged; the message names it.
+        DataError: it is of another format.
     """
     described = folder / "dataset.json"
     if not described.exists():
-        raise DataError(f"there is no data set in {folder}", "make one: nplm dataset build FILE")
+        raise NotFoundError(
+            folder, f"there is no data set in {folder}", "make one: nplm dataset build FILE"
+        )
     facts = read_json(described)
     if facts.get("format") not in (FORMAT, FORMAT_WITH_UNKNOWN):
         raise DataError(
@@ -174,10 +178,14 @@ def load(folder: Path) -> Dataset:
         vocab, form = Vocab(tuple(facts["symbols"]), unknown), str(facts["normalize"])
         source, digest = dict(facts["source"]), str(facts["sha256"])
     except (DataError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{described} is damaged: {error}", "build it again") from error
+        raise DamagedError(
+            described, f"{described} is damaged: {error}", "build it again"
+        ) from error
     splits = {name: Strings.of_ids(_load_ids(folder / f"{name}.npy")) for name in SPLITS}
     if _digest(vocab, form, splits) != digest:
-        raise DataError(f"{folder}: the content is not what dataset.json says", "build it again")
+        raise DamagedError(
+            folder, f"{folder}: the content is not what dataset.json says", "build it again"
+        )
     return Dataset(folder.name, vocab, form, splits, source, digest)
 
 
@@ -187,9 +195,11 @@ def _load_ids(path: Path) -> Ids:
         ids = np.load(path, mmap_mode="r" if path.stat().st_size > 128 else None)
     except (OSError, ValueError, TypeError, EOFError, SyntaxError, TokenError) as error:
         reason = str(error).partition("\n")[0]
-        raise DataError(f"cannot read {path}: {reason}", "build the data set again") from error
+        raise DamagedError(
+            path, f"cannot read {path}: {reason}", "build the data set again"
+        ) from error
     if ids.dtype.kind != "u" or ids.ndim != 1:
-        raise DataError(f"{path} is not an array of ids", "build the data set again")
+        raise DamagedError(path, f"{path} is not an array of ids", "build the data set again")
     return np.asarray(ids)
 
 

@@ -60,7 +60,7 @@ def split_strings(strings: list[str], config: DatasetConfig) -> dict[str, list[s
         if share > 0 and start == end:
             raise DataError(
                 f"the {name} split would be empty: {float(share):g} of {len(items)} strings",
-                "give more strings, or 0 for that share, as in --split 1,0,0",
+                "give more strings, or 0 for that share, as in `split=(1, 0, 0)`",
             )
         chosen = items[start:end]
         if not by_line and not config.distinct:

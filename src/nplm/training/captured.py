@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nplm.config import TrainConfig
 from nplm.counts.contexts import ContextTable
-from nplm.errors import UsageError
+from nplm.errors import DeviceError
 from nplm.training.batches import Batch, contexts_of, first_shift, shift_of
 from nplm.training.network import NeuralLM
 from nplm.training.optimizer import update
@@ -64,14 +64,14 @@ def make_device_sampler(
     """The sampler that the settings ask for, on a GPU.
 
     Raises:
-        UsageError: they ask for a draw that only the CPU makes, or the table is too large.
+        DeviceError: they ask for a draw that only the CPU makes, or the table is too large.
     """
     if not draws_on_device(config):
-        raise UsageError("a GPU trains on batches of drawn contexts only", "use --device cpu")
+        raise DeviceError("a GPU trains on batches of drawn contexts only", 'use `device="cpu"`')
     if not is_dense(len(table), table.vocab_size):
-        raise UsageError(
+        raise DeviceError(
             f"{len(table):,} contexts times {table.vocab_size:,} symbols are too many there",
-            "use --device cpu",
+            'use `device="cpu"`',
         )
     targets = DenseTargets(table, smoothing)
     return DeviceSampler(table, int(config.batch_size), config.seed, targets, device)

@@ -60,7 +60,7 @@ def choose(device: str, gains: Callable[[], bool] = lambda: True) -> str:
     if kind != "cuda" or not (number.isdecimal() or device == "cuda"):
         raise DeviceError(f"there is no device {device!r}", "choose auto, cpu, cuda or cuda:N")
     if not count:
-        raise DeviceError("torch sees no CUDA device", "use --device cpu, or ask: nplm doctor")
+        raise DeviceError("torch sees no CUDA device", 'use `device="cpu"`, or ask: nplm doctor')
     if int(number or 0) >= count:
         raise DeviceError(
             f"there is no {device}", f"torch sees {count} CUDA device(s), from cuda:0"

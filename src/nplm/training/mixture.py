@@ -86,8 +86,8 @@ def refuse_large(ngram: NGram) -> None:
         raise DataError(
             f"the n-gram's tables would take {estimate / 1e9:,.1f} GB: {len(ngram):,} contexts of "
             f"{ngram.vocab_size:,} symbols each; at most {MAX_TABLE_BYTES / 1e9:.1f} GB fit",
-            (f"choose --order below {ngram.order}, or " if ngram.order > 2 else "choose ")
-            + "--preset default, a network alone",
+            (f"choose `order` below {ngram.order}, or " if ngram.order > 2 else "choose ")
+            + '`preset="default"`, a network alone',
         )
 
 

@@ -106,4 +106,4 @@ class Trainer:
 
 def diverged(what: str, step: int) -> DivergedError:
     """The error of a loss or a parameter that is not finite at a step."""
-    return DivergedError(f"{what} is not finite at step {step}", "lower --learning-rate")
+    return DivergedError(f"{what} is not finite at step {step}", "lower `learning_rate`")

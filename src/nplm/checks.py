@@ -1,0 +1,49 @@
+"""Bounds of settings and arguments, and the checks of their values."""
+
+import math
+from typing import Any, get_args
+
+from nplm.errors import UsageError
+
+MAX_BLOCK_SIZE = 64
+MAX_SEED = 2**64 - 1
+MAX_INDEX = 2**63 - 1
+MAX_NETWORKS = 16
+MAX_SIZE = 1 << 20  # of anything that arrays are allocated for
+
+
+def check_choice(name: str, value: object, choices: Any) -> None:
+    """Raise UsageError unless `value` is one of a Literal's."""
+    if value not in get_args(choices):
+        raise UsageError(f"`{name}` is {value!r}", f"choose {', '.join(get_args(choices))}")
+
+
+def check_switch(name: str, value: object) -> None:
+    """Raise UsageError unless `value` is true or false."""
+    if not isinstance(value, bool):
+        raise UsageError(f"`{name}` is {value!r}", "give true or false")
+
+
+def check_integer(name: str, value: object, low: int, high: int | None = None) -> None:
+    """Raise UsageError unless `value` is a whole number from `low` to `high`."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise UsageError(f"`{name}` is {value!r}", "give a whole number")
+    if value < low or (high is not None and value > high):
+        bounds = f"at least {low}" if high is None else f"between {low} and {high}"
+        raise UsageError(f"`{name}` is {value}", f"it must be {bounds}")
+
+
+def check_number(name: str, value: object, low: float, high: float = math.inf) -> None:
+    """Raise UsageError unless `value` is a finite number from `low` to `high`."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise UsageError(f"`{name}` is {value!r}", "give a finite number")
+    if not low <= value <= high:
+        bounds = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
+        raise UsageError(f"`{name}` is {value:g}", f"it must be {bounds}")
+
+
+def check_above_zero(name: str, value: object, high: float) -> None:
+    """Raise UsageError unless `value` is a number above 0 and up to `high`."""
+    check_number(name, value, 0.0, high)
+    if value == 0:
+        raise UsageError(f"`{name}` is 0", "it must be above 0")
