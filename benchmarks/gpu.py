@@ -127,13 +127,13 @@ def model_file(data: Dataset) -> bytes:
     """A network of the size of `default`, with random weights, as a model file."""
     from nplm.export.onnxfile import to_onnx
     from nplm.runs.facts import RunFacts
-    from nplm.runs.opened import Run
+    from nplm.runs.opened import LoadedRun
 
     config = PRESETS["default"]
     card = ModelCard(data.vocab, config.block_size, data.normalize, data.longest, data.sha256)
     facts = RunFacts(config, card, data.name, "", "cpu", 1, torch.__version__)
     module = NeuralLM(config.model, len(data.vocab)).eval()
-    return to_onnx(Run(Path("default"), facts, module, 1), card)
+    return to_onnx(LoadedRun(Path("default"), facts, module, 1), card)
 
 
 def provider_rows(data: Dataset, failures: list[str]) -> list[list[str]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import nplm
-from nplm.cli.console import TRAIN_EXTRA
+from nplm.extras import TRAIN_EXTRA
 
 SOURCE = Path(nplm.__file__).parent
 GROUND = {
@@ -18,6 +18,7 @@ GROUND = {
     "commandline",
     "config",
     "errors",
+    "extras",
     "files",
     "generation",
     "presets",
@@ -32,12 +33,13 @@ ALLOWED = {
     "runs": {"ground", "text", "counts", "runtime", "training", "runs"},
     "export": {"ground", "text", "counts", "runtime", "training", "runs", "export"},
     "report": {"ground", "text", "counts", "runtime", "training", "runs", "report"},
-    "cli": {"ground", "text", "counts", "runtime", "training", "runs", "export", "report", "cli"},
 }
+ALLOWED["api"] = ALLOWED["export"] | {"api"}
+ALLOWED["cli"] = ALLOWED["api"] | {"report", "cli"}
 HEAVY = TRAIN_EXTRA
 LIGHT = {"ground", "text", "counts", "runtime"}
 COMPAT = Path(__file__).parent / "compat" / "0.1.0"
-DOOR = "runtime"  # where nplm itself stands: its __init__ opens a model
+DOOR = "api"  # where nplm itself stands: its __init__ builds, trains and opens
 
 
 def room_of(module: str, top: frozenset[str]) -> str:
@@ -249,3 +251,31 @@ def test_what_needs_no_weights_loads_no_torch(tmp_path: Path, command: str, ends
     (tmp_path / "checkpoints" / "ngram" / "metrics.jsonl").unlink()
     loaded = modules_after_command(command.split(), tmp_path, ends)
     assert not loaded & (HEAVY - {"matplotlib", "jinja2"})
+
+
+def test_importing_nplm_loads_nothing(tmp_path: Path) -> None:
+    code = "import nplm; print(sorted(name for name in sys.modules if name.startswith('nplm')))"
+    command = [sys.executable, "-c", f"import sys; {code}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "['nplm']\n"
+    before, after = (modules_after(code, tmp_path) for code in ("import typing", "import nplm"))
+    assert after - before == {"nplm"}
+
+
+def test_from_python_too_only_weights_need_the_training_half(tmp_path: Path) -> None:
+    code = f"""
+sys.modules.update(dict.fromkeys({sorted(HEAVY)!r}))
+import nplm
+from nplm.errors import MissingExtraError
+assert nplm.build(["anna", "maria"], split=(1, 0, 0)).strings("train") == 2
+run = nplm.open_run({str(COMPAT / "checkpoints" / "names")!r})
+assert run.finished and run.metrics[-1].step == run.config.steps
+for needs in (run.evaluate, lambda: run.export("a.onnx"), lambda: nplm.train(["anna"], "run")):
+    try:
+        needs()
+    except MissingExtraError as error:
+        assert "pip install" in str(error)
+    else:
+        raise AssertionError
+"""
+    modules_after(code, tmp_path)

@@ -1,22 +1,149 @@
-"""Train a neural probabilistic language model on any list of strings; ship it as one ONNX file."""
+"""Train a neural probabilistic language model on any list of strings; ship it as one ONNX file.
 
-from pathlib import Path
+All that is public from Python is here; docs/api.md lists it. Importing loads nothing: each function
+loads what it needs, and `load` and `open_run` need no torch.
+"""
+
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+    from typing import Literal, Unpack
+
+    from nplm.api.openrun import Run
+    from nplm.config import PresetName, RunConfig
+    from nplm.presets import Settings
+    from nplm.runs.run import RunEvent
     from nplm.runtime.model import Model
+    from nplm.text.dataset import Dataset
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load"]
+__all__ = ["__version__", "build", "load", "open_run", "train"]
+
+
+def build(
+    strings: "str | Path | Iterable[str]",
+    *,
+    out: "str | Path | None" = None,
+    split: "tuple[float | str, float | str, float | str]" = (0.8, 0.1, 0.1),
+    split_by: "Literal['string', 'line']" = "string",
+    distinct: bool = False,
+    normalize: "Literal['nfc', 'none']" = "nfc",
+    seed: int = 0,
+    min_count: int = 0,
+    force: bool = False,
+) -> "Dataset":
+    """Make a data set of strings: split, with ids, as `nplm dataset build` does.
+
+    Args:
+        strings: a text file with one string a line (a `str` is its path), or the strings; empty
+            ones are left out.
+        out: a folder to save it in; None keeps it in memory.
+        split: shares of train, val and test that add up to 1, as numbers or as text ("1/3").
+        split_by: "string" keeps all copies of a string in one split; "line" splits them too.
+        distinct: drop copies first.
+        normalize: the Unicode form.
+        seed: of the shuffle.
+        min_count: symbols that train shows less often become one unknown symbol; 0: none do.
+        force: replace a data set that is in `out`.
+
+    Raises:
+        DataError: the file cannot be read or is not UTF-8, a string has a line end in it, a split
+            would be empty, no symbol is frequent enough, or `out` exists or cannot be written.
+        TypeError: an item is not a string.
+        UsageError: an option is out of bounds.
+    """
+    from nplm.api.datasource import build_dataset
+    from nplm.config import DatasetConfig
+
+    train, val, test = map(str, split)
+    config = DatasetConfig((train, val, test), split_by, distinct, normalize, seed, min_count)
+    return build_dataset(strings, config, out, force=force)
+
+
+def train(
+    data: "Dataset | str | Path | Iterable[str]",
+    out: "str | Path",
+    *,
+    preset: "PresetName | RunConfig | None" = None,
+    device: str = "auto",
+    resume: bool = False,
+    force: bool = False,
+    on_event: "Callable[[RunEvent], object] | None" = None,
+    progress: bool = False,
+    **settings: "Unpack[Settings]",
+) -> "Run":
+    """Train a model in the folder `out`, as `nplm train` does, and open the run.
+
+    It is saved every two seconds: after a Ctrl-C or a kill, `resume` goes on from there.
+
+    Args:
+        data: the folder of a data set, a data set, or strings to `build` one of. What is in no
+            folder is saved in `out`, so that the run finds it again.
+        out: the run's folder.
+        preset: the settings to begin with, by name or whole (as `Run.config`); None is "default"
+            or, to resume, the run's own.
+        device: "cpu", "cuda", "cuda:N" or "auto": CUDA where that gains time.
+        resume: go on with the run that is in `out`, with the same data and settings.
+        force: replace the run that is in `out`.
+        on_event: called with all that happens: `Started`, `Stepped`, `Evaluated` and `Saved`.
+        progress: show a bar, on a terminal (on stderr) or in a notebook.
+        settings: single settings, which win over the preset: `steps=500, hidden_size=100`.
+
+    Raises:
+        DataError: `out` exists, is in use, or holds a run of other settings or data; there is no
+            data set in the folder, or it cannot be made; or the n-gram's order does not fit it.
+        DeviceError: the device is unknown or not there.
+        DivergedError: a loss or parameter is not finite; the best weights so far are saved.
+        MissingExtraError: a package of the training extra is not installed.
+        UsageError: a setting is unknown or out of bounds, or there is no such preset.
+    """
+    from nplm.api.trainrun import train_run
+
+    return train_run(
+        data,
+        out,
+        preset,
+        settings,
+        device=device,
+        resume=resume,
+        force=force,
+        on_event=on_event,
+        progress=progress,
+    )
+
+
+def open_run(path: "str | Path") -> "Run":
+    """Open a run's folder: its settings and metrics, to evaluate or to export it.
+
+    Raises:
+        DataError: there is no run in the folder, or its settings are damaged.
+    """
+    from nplm.api.openrun import Run
+
+    return Run(path)
 
 
 def load(
-    path: str | Path,
+    path: "str | Path",
     device: str = "cpu",
     threads: int = 1,
     cache_mb: float = 1024.0,  # generation.DEFAULT_CACHE_MB, whose import takes as long as Python's
 ) -> "Model":
-    """Open an exported model for sampling, scoring and suggestions (`nplm.runtime.model.Model`)."""
+    """Open an exported model for sampling, scoring and suggestions, without torch.
+
+    Args:
+        path: what `Run.export` or `nplm export onnx` wrote.
+        device: "cpu", "cuda" or "auto".
+        threads: of onnxruntime.
+        cache_mb: megabytes for what is known of the model.
+
+    Raises:
+        DataError: the file is missing, not ONNX, or not a model of ours.
+        DeviceError: the device is not available.
+        UsageError: an option is out of bounds.
+    """
     from nplm.runtime.model import Model
 
     return Model(path, device, threads, cache_mb)

@@ -7,10 +7,50 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from itertools import chain
-from typing import Any
+from typing import Any, Literal, TypedDict
 
-from nplm.config import MixtureConfig, ModelConfig, PresetName, RunConfig, TrainConfig
+from nplm.config import (
+    Activation,
+    Draw,
+    Init,
+    MixtureConfig,
+    ModelConfig,
+    Optimizer,
+    PresetName,
+    RunConfig,
+    Schedule,
+    TrainConfig,
+)
 from nplm.errors import UsageError
+
+
+class Settings(TypedDict, total=False):
+    """Every setting of a run by its name alone; what each means stands in `nplm.config`."""
+
+    block_size: int
+    embedding_size: int
+    hidden_size: int
+    layers: int
+    activation: Activation
+    layer_norm: bool
+    dropout: float
+    init: Init
+    draw: Draw
+    steps: int
+    batch_size: int | Literal["full"]
+    optimizer: Optimizer
+    learning_rate: float
+    schedule: Schedule
+    warmup: float
+    weight_decay: float
+    smoothing: float
+    eval_every: int
+    seed: int
+    networks: int
+    ngram: bool
+    order: int
+    ngram_weight: float | Literal["em"]
+
 
 LESSON_NETWORK = ModelConfig(
     block_size=3,

@@ -22,7 +22,8 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 
 @pytest.mark.parametrize("first", [0, 40])
 def test_there_is_no_loss_before_there_is_one(terminal: io.StringIO, first: int) -> None:
-    from nplm.cli.train import SHOW_EVERY, _show
+    from nplm.api.progressbar import SHOW_EVERY
+    from nplm.cli.train import _show
     from nplm.runs.run import RunEvent, Started
     from nplm.training.events import Stepped
 

@@ -20,7 +20,7 @@ from nplm.export.onnxfile import Proof, export
 from nplm.generation import SamplingConfig, StreamConfig
 from nplm.presets import override, preset
 from nplm.runs import run
-from nplm.runs.opened import Run, load_run
+from nplm.runs.opened import LoadedRun, load_run
 from nplm.runtime.generate import generate
 from nplm.runtime.session import OnnxModel, open_model
 from nplm.stepmodel import log_softmax
@@ -224,7 +224,7 @@ def test_parts_that_are_all_but_impossible_have_weights_all_the_same() -> None:
 
 @dataclass(frozen=True)
 class Exported:
-    run: Run
+    run: LoadedRun
     model: OnnxModel
     proof: Proof
 

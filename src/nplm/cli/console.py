@@ -8,7 +8,6 @@ from typing import IO, TYPE_CHECKING, Literal
 
 import typer
 
-from nplm.errors import MissingExtraError
 from nplm.files import atomic_writer, refuse_existing
 
 if TYPE_CHECKING:
@@ -16,16 +15,6 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 Format = Literal["text", "jsonl"]  # of data on stdout
-TRAIN_EXTRA = {
-    "torch",
-    "onnx",
-    "onnxscript",
-    "safetensors",
-    "tomli_w",
-    "filelock",
-    "matplotlib",
-    "jinja2",
-}
 
 
 def stderr() -> "Console":
@@ -71,17 +60,6 @@ def stage(what: str) -> Iterator[None]:
         return
     with console.status(what):
         yield
-
-
-@contextmanager
-def training_extra(what: str) -> Iterator[None]:
-    """Turn a missing package of the `train` extra into MissingExtraError."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] in TRAIN_EXTRA:
-            raise MissingExtraError(what) from error
-        raise
 
 
 @contextmanager

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import stdout, training_extra
-from nplm.cli.rundata import dataset_of
+from nplm.cli.console import stdout
 from nplm.cli.testlooks import count_file, count_run
 from nplm.errors import DataError, NotFoundError
+from nplm.extras import training_extra
 
 if TYPE_CHECKING:
-    from nplm.runs.opened import Run
+    from nplm.runs.opened import LoadedRun
     from nplm.runtime.modelcard import ModelCard
     from nplm.stepmodel import StepModel
     from nplm.text.dataset import Dataset
@@ -73,7 +73,7 @@ class Subject:
     parts: "dict[str, StepModel]"
     card: "ModelCard"
     dataset: "Dataset"
-    run: "Run | None"
+    run: "LoadedRun | None"
     own_data: bool
 
 
@@ -120,6 +120,7 @@ def _open(target: Path | None, data: Path | None) -> Subject:
         trained_on = dataset.sha256 == onnx.card.dataset_sha256
         return Subject(str(target), str(kind), onnx, {}, onnx.card, own, None, trained_on)
     with training_extra("nplm eval of a run (a model.onnx needs no extra)"):
+        from nplm.runs.facts import dataset_of
         from nplm.runs.opened import load_run
     run = load_run(latest.run_folder(target))
     cure = "name one to score it on all the same: --data DIR"

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import note, stage, training_extra
-from nplm.cli.rundata import dataset_of
+from nplm.cli.console import note, stage
 from nplm.commandline import command_line
+from nplm.extras import training_extra
 
 app = typer.Typer(help="Write a run as one file that needs no torch.", no_args_is_help=True)
 
@@ -38,6 +38,7 @@ def onnx(
     """Write an ONNX file, and prove that it computes what the run does."""
     with training_extra("nplm export"):
         from nplm.export.onnxfile import export as write
+        from nplm.runs.facts import dataset_of
         from nplm.runs.opened import load_run
     from nplm.files import refuse_existing
 

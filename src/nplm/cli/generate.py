@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import Format, data_output, format_count, note, progress, training_extra
+from nplm.cli.console import Format, data_output, format_count, note, progress
 from nplm.commandline import command_line
 from nplm.errors import DataError, NotFoundError, UsageError
+from nplm.extras import training_extra
 from nplm.generation import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
 from nplm.runs.layout import BEST, CONFIG
 

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import note, training_extra
+from nplm.cli.console import note
+from nplm.extras import training_extra
 
 app = typer.Typer(help="Draw a run or a sweep as PNG or SVG.", no_args_is_help=True)
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import note, stage, training_extra
-from nplm.cli.rundata import dataset_of
+from nplm.cli.console import note, stage
 from nplm.cli.settings import as_flags
 from nplm.commandline import command_line
+from nplm.extras import training_extra
 
 if TYPE_CHECKING:
     from nplm.runs.facts import RunFacts
@@ -35,7 +35,7 @@ def report(
     with training_extra("nplm report"):
         from nplm.report.content import describe
         from nplm.report.page import render
-        from nplm.runs.facts import read_facts
+        from nplm.runs.facts import dataset_of, read_facts
     from nplm.files import refuse_existing, write_bytes
 
     folder = latest.run_folder(run)

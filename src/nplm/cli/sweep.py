@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import note, progress, stderr, stdout, training_extra
+from nplm.cli.console import note, progress, stderr, stdout
 from nplm.cli.settings import HELP, NAME, PRESET_HELP, as_flags, parse, settings_for, with_settings
 from nplm.cli.signals import stop_on_signal
 from nplm.commandline import command_line
 from nplm.config import PresetName
 from nplm.errors import DataError, InterruptedRunError, UsageError
+from nplm.extras import training_extra
 from nplm.presets import format_value, nearest
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from nplm.cli.console import note
 from nplm.errors import DataError
 
 if TYPE_CHECKING:
-    from nplm.runs.opened import Run
+    from nplm.runs.opened import LoadedRun
 
 
-def count_run(run: "Run", nats_per_symbol: float) -> int:
+def count_run(run: "LoadedRun", nats_per_symbol: float) -> int:
     """Add a look with a run; how many there were before.
 
     Raises:

@@ -1,28 +1,27 @@
 """`nplm train`."""
 
 from collections.abc import Iterable
-from math import isnan, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nplm.cli import latest
-from nplm.cli.console import note, stderr, training_extra
+from nplm.cli.console import note, stderr
 from nplm.cli.settings import NAME, PRESET_HELP, settings_for, with_settings
 from nplm.cli.signals import stop_on_signal
 from nplm.commandline import command_line, quote
 from nplm.config import PresetName
 from nplm.errors import InterruptedRunError, UsageError
+from nplm.extras import training_extra
 
 if TYPE_CHECKING:
-    from nplm.runs.opened import Run
+    from nplm.runs.opened import LoadedRun
     from nplm.runs.run import RunEvent, Started
     from nplm.text.dataset import Dataset
     from nplm.training.events import Evaluated
 
 
-SHOW_EVERY = 16  # steps between updates of the progress bar
 RUN = "Run"
 
 
@@ -64,7 +63,6 @@ def train(
         from nplm.runs.facts import read_facts, resume_command
         from nplm.runs.header import is_finished
         from nplm.runs.opened import load_run
-        from nplm.training import device as devices
     if resume and force:
         raise UsageError("--resume and --force contradict each other", "give one of them")
     dataset, folder = _dataset(source)
@@ -73,12 +71,9 @@ def train(
         run.refuse_run(target, force=force)
     resumed = read_facts(target) if resume else None
     resolved = settings_for(preset_name, config, settings, resumed.config if resumed else None)
-    if resumed and device == "auto":
-        device = resumed.device
-    torch_device = devices.for_training(device, resolved, dataset)
     with stop_on_signal() as stop:
         events = run.train(
-            target, resolved, dataset, folder, torch_device, resume=resume, force=force, stop=stop
+            target, resolved, dataset, folder, device, resume=resume, force=force, stop=stop
         )
         started = _show(events, resolved.steps)
     if resume and started.step == resolved.steps:
@@ -115,39 +110,16 @@ def _dataset(source: Path | None) -> tuple["Dataset", Path]:
 
 def _show(events: Iterable["RunEvent"], steps: int) -> "Started":
     """Follow a run on stderr: a progress bar on a terminal, one line at the start elsewhere."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
+    from nplm.api.progressbar import RunBar
     from nplm.runs.run import Started
-    from nplm.training.events import Evaluated, Stepped
 
-    console = stderr()
-    columns = (
-        TextColumn("step {task.completed:,.0f}/{task.total:,.0f}"),
-        BarColumn(),
-        TextColumn("loss {task.fields[loss]}  val {task.fields[val]}"),
-        TextColumn("{task.fields[speed]:,.0f} steps/s"),
-        TimeRemainingColumn(),
-    )
-    started = None
-    smooth, last_update = nan, 0
-    with Progress(
-        *columns, console=console, disable=not console.is_terminal or not steps
-    ) as progress:
-        task = progress.add_task("", total=steps, loss="-", val="-", speed=0.0)
+    console, started = stderr(), None
+    with RunBar(steps, console) as bar:
         for event in events:
+            bar.show(event)
             if isinstance(event, Started):
                 started = event
-                progress.update(task, completed=event.step)
                 console.print(_describe(event))
-            elif isinstance(event, Stepped):
-                for loss in event.losses:
-                    smooth = loss if isnan(smooth) else 0.98 * smooth + 0.02 * loss
-                if event.step >= last_update + SHOW_EVERY:
-                    last_update = event.step
-                    speed = progress.tasks[0].speed or 0.0
-                    progress.update(task, completed=event.step, loss=f"{smooth:.3f}", speed=speed)
-            elif isinstance(event, Evaluated) and event.val_nats_per_symbol is not None:
-                progress.update(task, completed=event.step, val=f"{event.val_nats_per_symbol:.4f}")
     assert started is not None
     return started
 
@@ -178,7 +150,7 @@ def _scores(best: "Evaluated", seconds: float, started: "Started") -> str:
     return f"{losses} nats per symbol{where}"
 
 
-def _summary(run: "Run", started: "Started") -> None:
+def _summary(run: "LoadedRun", started: "Started") -> None:
     """What a run came to: losses, place, up to ten strings."""
     from nplm.generation import SamplingConfig, StreamConfig
     from nplm.runs.metrics import metrics

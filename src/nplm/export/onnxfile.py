@@ -18,7 +18,7 @@ import numpy as np
 import onnx
 import torch
 
-import nplm
+from nplm import __version__
 from nplm.counts.contexts import ContextTable
 from nplm.counts.evaluate import evaluate
 from nplm.counts.tables import table_of
@@ -26,7 +26,7 @@ from nplm.errors import VerificationError
 from nplm.files import refuse_existing, write_bytes, write_json
 from nplm.generation import SamplingConfig, StreamConfig
 from nplm.runs.header import weights_digest
-from nplm.runs.opened import Run
+from nplm.runs.opened import LoadedRun
 from nplm.runtime.constraint import Constraint
 from nplm.runtime.generate import default_max_length, generate
 from nplm.runtime.modelcard import ModelCard
@@ -68,7 +68,7 @@ class Proof:
 
 
 def export(
-    run: Run, dataset: Dataset, out: Path, *, novelty: bool = True, force: bool = False
+    run: LoadedRun, dataset: Dataset, out: Path, *, novelty: bool = True, force: bool = False
 ) -> Proof:
     """Write `out` and its sidecar `out`.json.
 
@@ -105,7 +105,7 @@ def export(
     return replace(proof, novelty=known)
 
 
-def _extra(run: Run, dataset: Dataset, table: ContextTable) -> dict[str, Any]:
+def _extra(run: LoadedRun, dataset: Dataset, table: ContextTable) -> dict[str, Any]:
     """The facts of a model card that no computation depends on. No clock, no path."""
     extra: dict[str, Any] = {
         "name": run.folder.resolve().name,
@@ -117,7 +117,7 @@ def _extra(run: Run, dataset: Dataset, table: ContextTable) -> dict[str, Any]:
             "boundary_tolerance": BOUNDARY_TOLERANCE,
         },
         "versions": {
-            "nplm": nplm.__version__,
+            "nplm": __version__,
             "torch": torch.__version__,
             "onnx": onnx.__version__,
         },
@@ -131,7 +131,7 @@ def _extra(run: Run, dataset: Dataset, table: ContextTable) -> dict[str, Any]:
     return extra
 
 
-def to_onnx(run: Run, card: ModelCard) -> bytes:
+def to_onnx(run: LoadedRun, card: ModelCard) -> bytes:
     """Trace the single-step forward and return a stripped ONNX model with the card as metadata."""
     # Two rows: torch takes a dimension of one for a constant.
     example = torch.zeros(2, run.model.block_size, dtype=torch.int64)

@@ -15,7 +15,7 @@ from nplm.counts.evaluate import Nats, evaluate
 from nplm.generation import SamplingConfig, StreamConfig
 from nplm.report.embedding import embedding_figure
 from nplm.report.figures import as_svg
-from nplm.runs.opened import Run, load_run
+from nplm.runs.opened import LoadedRun, load_run
 from nplm.runtime.generate import default_max_length, generate
 from nplm.runtime.novelty import NoveltyFilter
 from nplm.runtime.score import Scored, Scorer
@@ -77,11 +77,11 @@ def behaviour_of(folder: Path, dataset: Dataset, val: ContextTable | None) -> Be
     )
 
 
-def _of_parts(run: Run, val: ContextTable) -> dict[str, float]:
+def _of_parts(run: LoadedRun, val: ContextTable) -> dict[str, float]:
     return {name: evaluate(part, val).per_symbol for name, part in run.parts().items()}
 
 
-def _samples(run: Run, dataset: Dataset) -> list[tuple[str, bool]]:
+def _samples(run: LoadedRun, dataset: Dataset) -> list[tuple[str, bool]]:
     """Strings of the model, and whether each stands in train."""
     known = NoveltyFilter.of(dataset.splits["train"])
     sampling = SamplingConfig(max_length=default_max_length(run.card))
@@ -91,7 +91,7 @@ def _samples(run: Run, dataset: Dataset) -> list[tuple[str, bool]]:
     return list(zip(texts, seen, strict=True))
 
 
-def _extremes(run: Run, dataset: Dataset) -> tuple[list[Scored], list[Scored]]:
+def _extremes(run: LoadedRun, dataset: Dataset) -> tuple[list[Scored], list[Scored]]:
     """The distinct val strings with the fewest and the most nats per symbol."""
     batch = Scorer.of(run.model, run.card).strings(dict.fromkeys(dataset.texts("val")))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import jinja2
 
-import nplm
+from nplm import __version__
 from nplm.presets import format_value
 from nplm.report.content import Report
 from nplm.report.fonts import visible
@@ -39,7 +39,7 @@ def render(report: Report) -> str:
         card=report.facts.card,
         settings=_settings(report.facts),
         widest=max(report.bars.values(), default=1.0),
-        version=nplm.__version__,
+        version=__version__,
         shown_samples=SHOWN_SAMPLES,
     )
 

@@ -7,6 +7,7 @@
     last.safetensors    everything needed to go on
     metrics.jsonl       one line per exact evaluation
     batch_loss.f32      every step's loss, raw float32
+    dataset/            the data set, where it was in memory alone when training began
 
 `last.safetensors` is what counts: the logs may run ahead of it and are cut back to its step.
 """

@@ -10,7 +10,7 @@ from nplm.errors import DamagedError, DataError, NotFoundError, UsageError, keys
 from nplm.files import read_json, read_toml, write_bytes, write_json
 from nplm.runs.layout import CONFIG, NO_RUN, VOCAB
 from nplm.runtime.modelcard import ModelCard
-from nplm.text.dataset import Dataset
+from nplm.text.dataset import Dataset, load
 from nplm.text.vocab import Vocab
 
 
@@ -91,6 +91,19 @@ def write_facts(run: Path, facts: RunFacts) -> None:
 def resume_command(dataset: Path, run: Path) -> str:
     """What to type to go on with a run."""
     return command_line("train", dataset, "--out", run, "--resume")
+
+
+def dataset_of(run: Path, facts: RunFacts, given: Path | None, cure: str) -> Dataset:
+    """The data set that a run was trained on, from where it was or from a folder that is given.
+
+    Raises:
+        DataError: it is not there, or is another one; `cure` says what to do then.
+    """
+    folder = given or facts.dataset_folder(run)
+    dataset = load(folder)
+    if dataset.sha256 != facts.card.dataset_sha256:
+        raise DataError(f"{folder} is not the data set that {run} was trained on", cure)
+    return dataset
 
 
 def read_facts(run: Path) -> RunFacts:

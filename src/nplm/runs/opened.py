@@ -23,7 +23,7 @@ from nplm.training.torchmodel import LanguageModel, TorchModel, assemble
 
 
 @dataclass(frozen=True)
-class Run:
+class LoadedRun:
     """A run folder, opened for use: the module with the best weights."""
 
     folder: Path
@@ -78,7 +78,7 @@ class Run:
         return self.facts.card
 
 
-def load_run(folder: Path) -> Run:
+def load_run(folder: Path) -> LoadedRun:
     """Open a run with its best weights.
 
     Raises:
@@ -114,4 +114,4 @@ def load_run(folder: Path) -> Run:
         raise DamagedError(
             folder / BEST, f"{folder / BEST} does not fit {CONFIG}: {reason}", "train again"
         ) from error
-    return Run(folder, facts, module.eval(), int(header["step"]))
+    return LoadedRun(folder, facts, module.eval(), int(header["step"]))

@@ -18,6 +18,7 @@ from nplm.runs.facts import RunFacts, new_facts, read_facts, write_facts
 from nplm.runs.layout import BEST, LAST, LOCK, LOSSES, METRICS, NGRAM
 from nplm.runs.looks import LOOKS
 from nplm.text.dataset import Dataset
+from nplm.training.device import for_training
 from nplm.training.events import Evaluated, Event, Stepped
 from nplm.training.recipe import Recipe
 from nplm.training.torchstate import each_within, process_settings
@@ -69,12 +70,14 @@ def train(
     resume: bool = False,
     force: bool = False,
     stop: Callable[[], bool] = lambda: False,
-) -> Iterator[RunEvent]:
+) -> Generator[RunEvent, None, None]:
     """Train in `folder`, saving at least every two seconds and at the end.
 
     Torch's settings for the process and its random state are the caller's at every event.
 
     Args:
+        device: "cpu", "cuda", "cuda:N" or "auto": to resume, the one it was trained on, else CUDA
+            where that gains time.
         stop: asked between steps; when it says so, the run is saved and the iteration ends.
 
     Raises:
@@ -83,8 +86,12 @@ def train(
         InUseError: another process works in it.
         DataError: with `resume` it holds a run with other settings or of another data set; or the
             order is larger than any string, or the n-gram's tables too large.
+        DeviceError: the device is unknown or not there.
         DivergedError: a loss or parameter is not finite; the best weights so far are saved.
     """
+    if resume and device == "auto":
+        device = read_facts(folder).device
+    device = for_training(device, config, dataset)
     if not resume:
         refuse_run(folder, force=force)
         config = settle_order(config, dataset)

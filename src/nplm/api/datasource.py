@@ -1,0 +1,65 @@
+"""What Python hands in as data: a text file, strings, the folder of a data set, or a Dataset."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from nplm.config import DatasetConfig
+from nplm.errors import DataError
+from nplm.files import read_bytes
+from nplm.text import dataset
+from nplm.text.dataset import Dataset
+from nplm.text.sources import Source, read_source
+from nplm.text.vocab import normalize
+
+
+def build_dataset(
+    strings: str | Path | Iterable[str],
+    config: DatasetConfig,
+    out: str | Path | None,
+    *,
+    force: bool,
+) -> Dataset:
+    """Build a data set and, where there is an `out`, save it there; see `nplm.build`."""
+    if out is None:
+        return dataset.build(source_of(strings, config.normalize), config)
+    folder = Path(out)
+    dataset.refuse_folder(folder, force=force)
+    dataset.save(dataset.build(source_of(strings, config.normalize), config), folder)
+    return dataset.load(folder)
+
+
+def source_of(strings: str | Path | Iterable[str], form: str) -> Source:
+    """The strings of a text file or of an iterable, in a Unicode form; empty ones are left out.
+
+    Raises:
+        DataError: the file cannot be read or is not UTF-8, a string has a line end in it, or there
+            are no strings.
+        TypeError: an item is not a string.
+    """
+    if isinstance(strings, str | Path):
+        path = Path(strings)
+        content = read_bytes(path, "give a text file with one string a line")
+        return read_source(content, path.name, form, str(path))
+    items = list(strings)
+    for place, item in enumerate(items):
+        if not isinstance(item, str):
+            raise TypeError(f"item {place} is {item!r}, not a string")
+        if "\n" in item:
+            raise DataError(f"string {place} has a line end in it: {item!r}", "split it there")
+    texts = [normalize(item, form) for item in items if item]
+    if not texts:
+        raise DataError("there are no strings", "give at least one that is not empty")
+    return Source("strings", texts, len(items) - len(texts))
+
+
+def open_data(data: Dataset | str | Path | Iterable[str]) -> tuple[Dataset, Path | None]:
+    """A data set, and the folder that it is in; None where it is in memory alone.
+
+    Raises:
+        DataError: there is no data set in the folder, or none can be made of the strings.
+    """
+    if isinstance(data, Dataset):
+        return data, None
+    if isinstance(data, str | Path):
+        return dataset.load(Path(data)), Path(data)
+    return build_dataset(data, DatasetConfig(), None, force=False), None

@@ -1,0 +1,78 @@
+"""Training from Python: a run in a folder, with a bar or a callback where they are wanted."""
+
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nplm.api.datasource import open_data
+from nplm.api.openrun import Run
+from nplm.config import RunConfig
+from nplm.errors import UsageError
+from nplm.extras import training_extra
+from nplm.presets import Settings, override, preset
+from nplm.runs.facts import read_facts
+from nplm.runs.layout import DATASET
+from nplm.text.dataset import Dataset, refuse_folder, save
+
+if TYPE_CHECKING:
+    from nplm.runs.run import RunEvent
+
+
+def train_run(
+    data: Dataset | str | Path | Iterable[str],
+    out: str | Path,
+    base: str | RunConfig | None,
+    settings: Settings,
+    *,
+    device: str,
+    resume: bool,
+    force: bool,
+    on_event: "Callable[[RunEvent], object] | None",
+    progress: bool,
+) -> Run:
+    """Train in the folder `out`; see `nplm.train`."""
+    from rich.console import Console
+
+    with training_extra("nplm.train"):
+        from nplm.api.progressbar import RunBar
+        from nplm.runs import run
+    if resume and force:
+        raise UsageError("`resume` and `force` contradict each other", "give one of them")
+    target = Path(out)
+    if not resume:
+        run.refuse_run(target, force=force)
+    config = override(_base(base, target if resume else None), settings, "")
+    dataset, folder = open_data(data)
+    if folder is None:
+        refuse_folder(target / DATASET, force=True)
+    place = folder or target / DATASET
+    events = run.train(target, config, dataset, place, device, resume=resume, force=force)
+    bar = RunBar(config.steps if progress else 0, Console(stderr=True))
+    # Closed when the caller's own function raises, too: a traceback would keep the folder locked.
+    with closing(events), bar:
+        for event in events:
+            if folder is None and isinstance(event, run.Started):
+                _keep(dataset, target, resume=resume)
+            bar.show(event)
+            if on_event:
+                on_event(event)
+    return Run(target)
+
+
+def _base(base: str | RunConfig | None, resumed: Path | None) -> RunConfig:
+    """What the settings are to override: a preset, whole settings, or those of a resumed run."""
+    if isinstance(base, RunConfig):
+        return base
+    return read_facts(resumed).config if resumed and base is None else preset(base or "default")
+
+
+def _keep(dataset: Dataset, run: Path, *, resume: bool) -> None:
+    """Save a data set that is in no folder in that of its run.
+
+    A run that is resumed may know it from elsewhere, or have it already.
+    """
+    own = run / DATASET
+    is_place = read_facts(run).dataset_folder(run) == own.resolve()
+    if is_place and not (resume and own.exists()):
+        save(dataset, own)
