@@ -1,6 +1,5 @@
 """The layers: what imports what, read from the sources and seen in a fresh interpreter."""
 
-import ast
 import json
 import shutil
 import subprocess
@@ -9,84 +8,11 @@ from pathlib import Path
 
 import pytest
 
-import nplm
+from layers import ALLOWED, GROUND, SOURCE, arrows_up, files, functions, top_of
 from nplm.extras import TRAIN_EXTRA
 
-SOURCE = Path(nplm.__file__).parent
-GROUND = {
-    "checks",
-    "commandline",
-    "config",
-    "errors",
-    "extras",
-    "files",
-    "generation",
-    "presets",
-    "stepmodel",
-}
-ALLOWED = {
-    "ground": {"ground"},
-    "text": {"ground", "text"},
-    "counts": {"ground", "text", "counts"},
-    "runtime": {"ground", "text", "runtime"},
-    "training": {"ground", "text", "counts", "runtime", "training"},
-    "runs": {"ground", "text", "counts", "runtime", "training", "runs"},
-    "export": {"ground", "text", "counts", "runtime", "training", "runs", "export"},
-    "report": {"ground", "text", "counts", "runtime", "training", "runs", "report"},
-}
-ALLOWED["api"] = ALLOWED["export"] | {"api"}
-ALLOWED["cli"] = ALLOWED["api"] | {"report", "cli"}
 HEAVY = TRAIN_EXTRA
-LIGHT = {"ground", "text", "counts", "runtime"}
 COMPAT = Path(__file__).parent / "compat" / "0.1.0"
-DOOR = "api"  # where nplm itself stands: its __init__ builds, trains and opens
-
-
-def room_of(module: str, top: frozenset[str]) -> str:
-    """The room of `nplm...`; `top` are the names that stand directly below it.
-
-    A name that is in no list is the room of itself, so that no room may reach it.
-    """
-    _, *below = module.split(".")
-    if not below or below[0] not in top:
-        return "ground" if below == ["__version__"] else DOOR  # a name in nplm/__init__.py
-    return "ground" if below[0] in GROUND else below[0]
-
-
-def top_of(source: Path) -> frozenset[str]:
-    """Modules and packages directly below a source folder."""
-    modules = {path.stem for path in source.glob("*.py")} - {"__init__"}
-    return frozenset(modules | {path.parent.name for path in source.glob("*/*.py")})
-
-
-def imports(path: Path, source: Path) -> set[str]:
-    """Every module imported anywhere in a file, bodies and relative ones included."""
-    package = ["nplm", *path.parent.relative_to(source).parts]
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            above = package[: len(package) - node.level + 1] if node.level else []
-            module = ".".join([*above, *([node.module] if node.module else [])])
-            found |= {f"{module}.{alias.name}" for alias in node.names}
-            found |= set() if module == "nplm" else {module}
-    return found
-
-
-def arrows_up(source: Path) -> dict[str, set[str]]:
-    """The files of a source folder, each with what it imports and may not."""
-    top, wrong = top_of(source), {}
-    for path in sorted(source.rglob("*.py")):
-        name = ".".join(["nplm", *path.relative_to(source).with_suffix("").parts])
-        own = room_of(name.removesuffix(".__init__"), top)
-        allowed, banned = ALLOWED.get(own, set()), HEAVY if own in LIGHT else set()
-        banned = banned | ({"onnxruntime"} if own in LIGHT - {"runtime"} else set())
-        found = imports(path, source)
-        ours = {module for module in found if module.partition(".")[0] == "nplm"}
-        up = {module for module in ours if room_of(module, top) not in allowed}
-        wrong[name] = up | {m for m in found if m.partition(".")[0] in banned}
-    return {name: modules for name, modules in wrong.items() if modules}
 
 
 def test_no_arrow_goes_back_up() -> None:
@@ -102,6 +28,13 @@ def test_no_two_modules_have_one_name() -> None:
     names = [path.stem for path in SOURCE.rglob("*.py") if path.parent.name != "cli"]
     twice = {name for name in names if names.count(name) > 1}
     assert twice == {"__init__"}
+
+
+def test_no_function_outside_the_commands_is_longer_than_40_lines() -> None:
+    """Docstrings apart. What a command's options take to declare is not counted either."""
+    outside = [path for _, room, path in files(SOURCE) if room != "cli"]
+    long = {name: lines for path in outside for lines, name in functions(path) if lines > 40}
+    assert long == {}
 
 
 @pytest.mark.parametrize(

@@ -107,10 +107,10 @@ class Run:
         """
         check_choice("split", split, SplitName)
         run = self._loaded
-        asked = open_data(data)[0] if data else dataset_of(self.folder, self._facts, None, CURE)
-        own = reencode(asked, self.card.vocab, self.card.normalize)
+        dataset = open_data(data)[0] if data else dataset_of(self.folder, self._facts, None, CURE)
+        own = reencode(dataset, self.card.vocab, self.card.normalize)
         nats = evaluate(run.model, table_of(own, split, self.card.block_size))
-        if split == "test" and asked.sha256 == self.card.dataset_sha256:
+        if split == "test" and dataset.sha256 == self.card.dataset_sha256:
             record_look(self.folder, nats.per_symbol, run.best_step)
         return nats
 

@@ -41,9 +41,9 @@ class Baselines:
         """
         train = table_of(self.dataset, "train", 1)
         wide = table_of(self.dataset, split, self.ngram.order - 1)
-        one, none = wide.shorten(1), wide.shorten(0)
-        unigram = cross_entropy(none, _add_one(train.shorten(0), none))
-        bigram = cross_entropy(one, _add_one(train, one))
+        bigrams, unigrams = wide.shorten(1), wide.shorten(0)
+        unigram = cross_entropy(unigrams, _add_one(train.shorten(0), unigrams))
+        bigram = cross_entropy(bigrams, _add_one(train, bigrams))
         ngram = cross_entropy(wide, self.ngram.log_probabilities(wide))
         return {
             "uniform": math.log(len(self.dataset.vocab)),
@@ -62,9 +62,9 @@ def _add_one(train: ContextTable, split: ContextTable) -> NDArray[np.float64]:
     vocab_size = train.vocab_size
     totals = np.bincount(_rows_of(train), train.counts, vocab_size)
     keys = _rows_of(train) * vocab_size + train.targets  # ascending, as the table is
-    wanted = _rows_of(split) * vocab_size + split.targets
-    places = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
-    counts = np.where(keys[places] == wanted, train.counts[places], 0)
+    queries = _rows_of(split) * vocab_size + split.targets
+    places = np.searchsorted(keys, queries).clip(max=len(keys) - 1)
+    counts = np.where(keys[places] == queries, train.counts[places], 0)
     return np.asarray(np.log(counts + 1) - np.log(totals[_rows_of(split)] + vocab_size))
 
 

@@ -94,8 +94,8 @@ class ContextTable:
 
     def unseen_share(self, other: "ContextTable") -> float:
         """The share of the positions of `other` whose context does not stand in this table."""
-        known = self._context_words()
-        both = np.concatenate([known, other._context_words()], axis=1)
+        words = self._context_words()
+        both = np.concatenate([words, other._context_words()], axis=1)
         weights = np.concatenate([np.zeros(len(self), np.int64), other.totals])
         source = np.repeat([1, 0], [len(self), len(other)])
         order = np.lexsort((1 - source, *both[::-1]))

@@ -48,9 +48,9 @@ def evaluate(model: StepModel, table: ContextTable) -> Nats:
 
 def pair_log_probabilities(model: StepModel, table: ContextTable) -> NDArray[np.float64]:
     """(E,) log softmax(model(c))[s] of each pair of a table at least as wide as the model."""
-    found = np.empty(len(table.counts))
+    log_p = np.empty(len(table.counts))
     contexts = table.contexts[:, table.block_size - model.block_size :]
     for start, logits in iter_logits(model, contexts):
         pairs, rows = pairs_of(table.offsets, np.arange(start, start + len(logits)))
-        found[pairs] = log_softmax(logits)[rows, table.targets[pairs]]
-    return found
+        log_p[pairs] = log_softmax(logits)[rows, table.targets[pairs]]
+    return log_p

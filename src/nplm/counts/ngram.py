@@ -51,8 +51,8 @@ class Level:
         self, below: NDArray[np.int64], symbols: NDArray[np.integer], vocab_size: int
     ) -> NDArray[np.int64]:
         """(B,) contexts of the level below and (B,) symbols before them -> (B,) contexts, or -1."""
-        wanted = np.where(below < 0, -1, below * vocab_size + symbols)
-        return _find(self.keys, wanted)
+        queries = np.where(below < 0, -1, below * vocab_size + symbols)
+        return _find(self.keys, queries)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,9 +92,9 @@ class NGram:
     def probabilities(self, contexts: NDArray[np.integer]) -> NDArray[np.float64]:
         """Contexts (B, T) ids, oldest first, T at least order - 1 -> p(.|c) (B, V)."""
         p = np.full((len(contexts), self.vocab_size), 1 / self.vocab_size)
-        for level, found in self._path(contexts):
-            seen = np.flatnonzero(found >= 0)
-            p[seen] = _interpolate(level, found[seen], p[seen])
+        for level, numbers in self._path(contexts):
+            rows = np.flatnonzero(numbers >= 0)
+            p[rows] = _interpolate(level, numbers[rows], p[rows])
         return p
 
     def sparse_probabilities(self, contexts: NDArray[np.integer]) -> SparseRows:
@@ -124,12 +124,12 @@ class NGram:
             last = length + 1 == self.order
             whole = np.empty((0 if last else len(level.keys), self.vocab_size))
             for start in range(0, len(level.keys), size):
-                chosen = np.arange(start, min(start + size, len(level.keys)))
-                rows = below[level.keys[chosen] // self.vocab_size]
-                rows = _interpolate(level, chosen, rows)
+                numbers = np.arange(start, min(start + size, len(level.keys)))
+                rows = below[level.keys[numbers] // self.vocab_size]
+                rows = _interpolate(level, numbers, rows)
                 yield rows
                 if not last:
-                    whole[chosen] = rows
+                    whole[numbers] = rows
             below = whole
 
     def log_probabilities(self, table: ContextTable) -> NDArray[np.float64]:
@@ -137,21 +137,23 @@ class NGram:
         rows, targets = table.pair_rows, table.targets.astype(np.int64)
         p = np.full(len(rows), 1 / self.vocab_size)
         for level, contexts in self._path(table.contexts):
-            found = contexts[rows]
-            place = _find(level.pairs, np.where(found < 0, -1, found * self.vocab_size + targets))
-            gains = np.where(place < 0, 0.0, level.gains[place])
-            p = np.where(found < 0, p, level.left[found] * p + gains)
+            numbers = contexts[rows]
+            places = _find(
+                level.pairs, np.where(numbers < 0, -1, numbers * self.vocab_size + targets)
+            )
+            gains = np.where(places < 0, 0.0, level.gains[places])
+            p = np.where(numbers < 0, p, level.left[numbers] * p + gains)
         return np.asarray(np.log(p))
 
     def _path(self, contexts: NDArray[np.integer]) -> Iterator[tuple[Level, NDArray[np.int64]]]:
         """Each level with the (B,) contexts on it that end the given ones, -1 where not seen."""
-        found = np.zeros(len(contexts), np.int64)
+        numbers = np.zeros(len(contexts), np.int64)
         for length, level in enumerate(self.levels):
             if not len(level.keys):  # no string is that long
                 return
             if length:
-                found = level.find(found, contexts[:, -length], self.vocab_size)
-            yield level, found
+                numbers = level.find(numbers, contexts[:, -length], self.vocab_size)
+            yield level, numbers
 
 
 def fit(table: ContextTable, order: int) -> NGram:
@@ -205,26 +207,26 @@ def discounts(counts: NDArray[np.int64]) -> NDArray[np.float64]:
 def _level(table: ContextTable) -> Level:
     """The contexts of one length, without those that are longer only by padding."""
     length, vocab_size, contexts = table.block_size, table.vocab_size, table.contexts
-    kept = ~_padded(contexts)
-    index = np.cumsum(kept) - 1
+    proper = ~_padded(contexts)
+    index = np.cumsum(proper) - 1
     below = np.zeros(len(contexts), np.int64)
     if length > 1:
         endings = contexts[:, 1:]
         first = np.concatenate([[True], (endings[1:] != endings[:-1]).any(axis=1)])
         below = (np.cumsum(~_padded(endings[first])) - 1)[np.cumsum(first) - 1]
     keys = below * vocab_size + contexts[:, 0] if length else below
-    in_kept = kept[table.pair_rows]
-    rows, counts = index[table.pair_rows[in_kept]], table.counts[in_kept]
-    sizes = np.diff(table.offsets)[kept]
+    proper_pairs = proper[table.pair_rows]
+    rows, counts = index[table.pair_rows[proper_pairs]], table.counts[proper_pairs]
+    sizes = np.diff(table.offsets)[proper]
     offsets = np.concatenate([[0], np.cumsum(sizes)])
-    taken = discounts(counts)[np.minimum(counts, 3)]
+    discount = discounts(counts)[np.minimum(counts, 3)]
     totals = np.add.reduceat(counts, offsets[:-1])
     return Level(
-        keys[kept].astype(np.int64),
+        keys[proper].astype(np.int64),
         offsets,
-        rows * vocab_size + table.targets[in_kept],
-        (counts - taken) / totals[rows],
-        np.add.reduceat(taken, offsets[:-1]) / totals,
+        rows * vocab_size + table.targets[proper_pairs],
+        (counts - discount) / totals[rows],
+        np.add.reduceat(discount, offsets[:-1]) / totals,
     )
 
 
@@ -252,7 +254,7 @@ def _interpolate(
     return p
 
 
-def _find(keys: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Places of `wanted` in ascending `keys`, -1 where it is not there."""
-    places = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
-    return np.where(keys[places] == wanted, places, -1)
+def _find(keys: NDArray[np.int64], queries: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Places of `queries` in ascending `keys`, -1 where it is not there."""
+    places = np.searchsorted(keys, queries).clip(max=len(keys) - 1)
+    return np.where(keys[places] == queries, places, -1)

@@ -83,18 +83,22 @@ def export(
     refuse_existing(out, force=force)
     refuse_existing(sidecar, force=force)
     table = table_of(dataset, "train", run.model.block_size)
-    known = NoveltyFilter.of(dataset.all_splits()) if novelty else None
+    strings_filter = NoveltyFilter.of(dataset.all_splits()) if novelty else None
     extra = _extra(run, dataset, table)
-    if known:
+    if strings_filter:
         extra["novelty_filter"] = {
-            "strings": len(known.hashes),
+            "strings": len(strings_filter.hashes),
             "splits": list(SPLITS),
-            "false_positive_rate": known.false_positive_rate,
+            "false_positive_rate": strings_filter.false_positive_rate,
         }
     if run.card.signed:  # what only format 2 says
-        holds = {"holds": "strings", **extra["novelty_filter"]} if known else {"holds": "nothing"}
+        holds = (
+            {"holds": "strings", **extra["novelty_filter"]}
+            if strings_filter
+            else {"holds": "nothing"}
+        )
         extra |= {"novelty_filter": holds, "weights_sha256": weights_digest(run.folder)}
-    card = replace(run.card, extra=extra, novelty=known)
+    card = replace(run.card, extra=extra, novelty=strings_filter)
     content = to_onnx(run, card)
     if card.signed:
         content = sign(content)
@@ -102,7 +106,7 @@ def export(
     write_bytes(out, content)
     digest = hashlib.sha256(content).hexdigest()
     write_json(sidecar, {**card.facts(), "sha256": digest})
-    return replace(proof, novelty=known)
+    return replace(proof, novelty=strings_filter)
 
 
 def _extra(run: LoadedRun, dataset: Dataset, table: ContextTable) -> dict[str, Any]:

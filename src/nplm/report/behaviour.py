@@ -83,11 +83,11 @@ def _of_parts(run: LoadedRun, val: ContextTable) -> dict[str, float]:
 
 def _samples(run: LoadedRun, dataset: Dataset) -> list[tuple[str, bool]]:
     """Strings of the model, and whether each stands in train."""
-    known = NoveltyFilter.of(dataset.splits["train"])
+    train = NoveltyFilter.of(dataset.splits["train"])
     sampling = SamplingConfig(max_length=default_max_length(run.card))
     stream = StreamConfig(indices=SAMPLES)
     texts = [string.text for string in generate(run.model, run.card, sampling, stream)]
-    seen = known.seen(dataset.tokenizer.encode(texts)).tolist()
+    seen = train.seen(dataset.tokenizer.encode(texts)).tolist()
     return list(zip(texts, seen, strict=True))
 
 

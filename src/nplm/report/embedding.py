@@ -52,14 +52,16 @@ def embedding_figure(vectors: NDArray[np.floating], vocab: Vocab) -> Figure:
 
 def _kinds(vocab: Vocab) -> list[str]:
     """The class of each id; no vowels where of most letters it is not known if they are."""
-    known = vowels_known(vocab.symbols)
-    kinds = ["vowel" if known and is_vowel(symbol) else "symbol" for symbol in vocab.spellings]
+    tells_vowels = vowels_known(vocab.symbols)
+    kinds = [
+        "vowel" if tells_vowels and is_vowel(symbol) else "symbol" for symbol in vocab.spellings
+    ]
     return ["boundary", *kinds]
 
 
 def _write(axes: Axes, places: NDArray[np.float64], vocab: Vocab, kinds: list[str]) -> list[Text]:
     """A label at the place of each id."""
-    shown, fonts = drawable(vocab.spellings)
+    labels, fonts = drawable(vocab.spellings)
     size = 11 if len(vocab) <= FEW else 8
     return [
         axes.text(
@@ -75,7 +77,7 @@ def _write(axes: Axes, places: NDArray[np.float64], vocab: Vocab, kinds: list[st
             fontweight="bold" if kind != "symbol" else "normal",
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0},  # over dots and lines
         )
-        for kind, label, (x, y) in zip(kinds, [BOUNDARY_SHOWN, *shown], places, strict=True)
+        for kind, label, (x, y) in zip(kinds, [BOUNDARY_SHOWN, *labels], places, strict=True)
     ]
 
 
@@ -119,5 +121,5 @@ def project(vectors: NDArray[np.floating]) -> tuple[NDArray[np.float64], float]:
     _, sizes, directions = np.linalg.svd(centred, full_matrices=False)
     # A direction is as good as its opposite: the one whose largest entry is positive is taken.
     signs = np.sign(directions[np.arange(2), np.abs(directions[:2]).argmax(axis=1)])
-    kept = sizes[:2] ** 2
-    return centred @ (directions[:2].T * signs), float(kept.sum() / max((sizes**2).sum(), 1e-300))
+    spread = sizes[:2] ** 2
+    return centred @ (directions[:2].T * signs), float(spread.sum() / max((sizes**2).sum(), 1e-300))

@@ -93,13 +93,13 @@ def sweep_figure(outcomes: Sequence[Outcome]) -> Figure:
         rest = ", ".join(f"{k} {format_value(v)}" for k, v in outcome.values.items() if k != swept)
         groups.setdefault(rest.replace("_", " "), []).append(outcome)
     for label, group in sorted(groups.items()):
-        known = sorted((o for o in group if o.nats is not None), key=lambda o: o.values[swept])
+        points = sorted((o for o in group if o.nats is not None), key=lambda o: o.values[swept])
         colour = f"C{len(axes.lines) // 2 % 10}"
         for status, style in (("done", "o-"), ("diverged", "x")):
-            chosen = [o for o in known if o.status == status]
+            alike = [o for o in points if o.status == status]
             axes.plot(
-                [o.values[swept] for o in chosen],
-                [o.nats or 0.0 for o in chosen],
+                [o.values[swept] for o in alike],
+                [o.nats or 0.0 for o in alike],
                 style,
                 color=colour,
                 label=(label or None) if status == "done" else None,
@@ -116,13 +116,11 @@ def sweep_figure(outcomes: Sequence[Outcome]) -> Figure:
 
 def _bars(outcomes: Sequence[Outcome]) -> Figure:
     figure, axes = new_figure()
-    known = [o for o in outcomes if o.nats is not None]
+    bars = [o for o in outcomes if o.nats is not None]
     ends = {"done": "", "diverged": " (diverged)"}
-    labels = [
-        name_of(o.values).replace("_", " ").replace(",", ", ") + ends[o.status] for o in known
-    ]
-    colours = [BLUE if o.status == "done" else GREY for o in known]
-    axes.barh(labels, [o.nats or 0.0 for o in known], color=colours)
+    labels = [name_of(o.values).replace("_", " ").replace(",", ", ") + ends[o.status] for o in bars]
+    colours = [BLUE if o.status == "done" else GREY for o in bars]
+    axes.barh(labels, [o.nats or 0.0 for o in bars], color=colours)
     axes.invert_yaxis()
     axes.set(xlabel="val, nats per symbol")
     return figure

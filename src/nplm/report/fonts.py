@@ -29,13 +29,13 @@ def code_point(symbol: str) -> str:
 
 def drawable(symbols: Iterable[str]) -> tuple[list[str], list[str]]:
     """The symbols as fonts can draw them, and the names of the fonts that it takes."""
-    fonts, shown = [OWN], []
+    fonts, labels = [OWN], []
     for symbol in map(visible, symbols):
         font = next((name for name in fonts if _has(name, symbol)), None) or _font_of(symbol)
         if font and font not in fonts:
             fonts.append(font)
-        shown.append(symbol if font else code_point(symbol))
-    return shown, fonts
+        labels.append(symbol if font else code_point(symbol))
+    return labels, fonts
 
 
 @cache

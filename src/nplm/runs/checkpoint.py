@@ -81,10 +81,10 @@ class Writer:
             int(header["best_step"]),
             float(header["best_nats"]),
         )
-        kept = [
+        lines = [
             line for line in metric_lines(self.folder) if json.loads(line)["step"] <= state.step
         ]
-        write_bytes(self.folder / METRICS, b"".join(kept))
+        write_bytes(self.folder / METRICS, b"".join(lines))
         losses = read_bytes(self.folder / LOSSES)[: 4 * state.step]
         write_bytes(self.folder / LOSSES, losses)
         return state

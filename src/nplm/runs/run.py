@@ -134,10 +134,10 @@ def refuse_order(config: RunConfig, dataset: Dataset) -> None:
 
 def refuse_run(folder: Path, *, force: bool) -> None:
     """Raise ExistsError when `folder` holds anything that a new run would replace."""
-    taken = folder.exists() and (
+    occupied = folder.exists() and (
         not folder.is_dir() or any(path.name != LOCK for path in folder.iterdir())
     )
-    if taken and not force:
+    if occupied and not force:
         raise ExistsError(
             folder,
             f"{folder} already exists",
@@ -225,8 +225,8 @@ def _difference(stored: RunConfig, asked: RunConfig) -> str:
     """The settings that differ, as `hidden_size 200, not 300`."""
     pairs = []
     for part in ("model", "train", "mixture"):
-        one, two = vars(getattr(stored, part)), vars(getattr(asked, part))
-        pairs += [f"{key} {one[key]}, not {two[key]}" for key in one if one[key] != two[key]]
+        old, new = vars(getattr(stored, part)), vars(getattr(asked, part))
+        pairs += [f"{key} {old[key]}, not {new[key]}" for key in old if old[key] != new[key]]
     return "; ".join(pairs) or f"preset {stored.preset}, not {asked.preset}"
 
 

@@ -165,7 +165,7 @@ def _run(trial: Trial, dataset_folder: Path) -> dict[str, Any] | None:
     """In a worker: train, or go on; the record of the trial, or None when it was stopped."""
     dataset = load(dataset_folder)
     stop: Callable[[], bool] = _worker["stopping"].is_set
-    status, shown = "done", 0
+    status, last_report = "done", 0
     resume = (trial.folder / LAST).exists()
     try:
         for event in train(
@@ -177,9 +177,9 @@ def _run(trial: Trial, dataset_folder: Path) -> dict[str, Any] | None:
             force=not resume,
             stop=stop,
         ):
-            if isinstance(event, Stepped) and event.step >= shown + REPORT_STEPS:
-                shown = event.step
-                _worker["reports"].put((trial.name, shown))
+            if isinstance(event, Stepped) and event.step >= last_report + REPORT_STEPS:
+                last_report = event.step
+                _worker["reports"].put((trial.name, last_report))
     except DivergedError:
         status = "diverged"
     evaluations = metrics(trial.folder)

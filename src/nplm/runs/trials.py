@@ -119,8 +119,8 @@ def refuse_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise ExistsError(folder, f"{folder} is a file", "choose another `folder`")
     sweep = (folder / RESULTS).exists() or (folder / TRIALS).exists()
-    taken = folder.exists() and any(path.name != LOCK for path in folder.iterdir())
-    if taken and not sweep:
+    occupied = folder.exists() and any(path.name != LOCK for path in folder.iterdir())
+    if occupied and not sweep:
         raise ExistsError(folder, f"{folder} is not a sweep", "choose another `folder`")
 
 
@@ -162,9 +162,9 @@ def ended_trials(folder: Path, trials: list[Trial], dataset: str) -> dict[str, d
     for record in ended.values():
         same = record["values"].keys() == values.keys() and record["dataset_sha256"] == dataset
         # 0.1.0 kept a trial's settings alone, not those of the sweep that it was a point of.
-        known = "base" if "base" in record else "config"
-        asked = _fixed(getattr(trials[0], known).as_tables(), values)
-        if not same or _fixed(record[known], values) != asked:
+        table = "base" if "base" in record else "config"
+        settings = _fixed(getattr(trials[0], table).as_tables(), values)
+        if not same or _fixed(record[table], values) != settings:
             raise DataError(
                 f"{folder} holds a sweep of other settings or other data",
                 "choose another `folder`, or start anew with `force=True`",

@@ -61,8 +61,8 @@ class Automata:
         options = sampling and replace(sampling, prefix="", max_length=SamplingConfig.max_length)
         key = (options, logs)
         maker = RowMaker(self.model, self._constraint(sampling), *key)
-        known = self._by_options.pop(key, None)
-        automaton = make_automaton(maker, self._bytes) if known is None else known
+        lazy = self._by_options.pop(key, None)
+        automaton = make_automaton(maker, self._bytes) if lazy is None else lazy
         if isinstance(automaton, Passing):
             return automaton
         automaton.capacity = int((self._bytes - self._make_room()) / Lazy.bytes_per_state(maker))
@@ -79,8 +79,8 @@ class Automata:
 
     def _make_room(self) -> float:
         """Drop automata until those that are left hold at most half of the memory; their bytes."""
-        held = sum(automaton.nbytes for automaton in self._by_options.values())
-        while held > self._bytes / 2:
+        total = sum(automaton.nbytes for automaton in self._by_options.values())
+        while total > self._bytes / 2:
             oldest = next(iter(self._by_options))
-            held -= self._by_options.pop(oldest).nbytes
-        return held
+            total -= self._by_options.pop(oldest).nbytes
+        return total

@@ -137,10 +137,10 @@ class Lazy:
 
     def step(self, states: States, symbols: Numbers) -> Numbers:
         flat = states * self.vocab_size + symbols
-        found = np.take(self._next.ravel(), flat).astype(np.int64)
-        missing = np.flatnonzero(found < 0)
+        reached_states = np.take(self._next.ravel(), flat).astype(np.int64)
+        missing = np.flatnonzero(reached_states < 0)
         if not len(missing):
-            return found
+            return reached_states
         pairs, inverse = np.unique(flat[missing], return_inverse=True)
         reaching = self._table[pairs // self.vocab_size]
         keys = self._maker.keys_after(reaching, pairs % self.vocab_size)
@@ -148,8 +148,8 @@ class Lazy:
             return self._start_over(states, symbols)
         reached = self._states_of(keys)
         self._next.ravel()[pairs] = reached
-        found[missing] = reached[inverse]
-        return found
+        reached_states[missing] = reached[inverse]
+        return reached_states
 
     def _start_over(self, states: States, symbols: Numbers) -> Numbers:
         """As `step`, after forgetting everything but what these strings stand on."""

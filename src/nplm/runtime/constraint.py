@@ -57,5 +57,5 @@ class Constraint:
         ids = np.arange(self.vocab_size)
         if self.unknown is None:
             return np.asarray(ids != BOUNDARY), None
-        known = np.asarray(ids != self.unknown)
-        return known & (ids != BOUNDARY), known
+        listed = np.asarray(ids != self.unknown)
+        return listed & (ids != BOUNDARY), listed

@@ -51,10 +51,10 @@ class KeyTable:
         place = (hashes(keys) & np.uint64(mask)).astype(np.int64)
         pending = np.arange(len(keys))
         while len(pending):
-            held = self._slots[place[pending]]
-            pending, held = pending[held >= 0], held[held >= 0]
-            same = (self._keys[held] == keys[pending]).all(axis=1) & (held < self._size)
-            numbers[pending[same]] = held[same]
+            entries = self._slots[place[pending]]
+            pending, entries = pending[entries >= 0], entries[entries >= 0]
+            same = (self._keys[entries] == keys[pending]).all(axis=1) & (entries < self._size)
+            numbers[pending[same]] = entries[same]
             pending = pending[~same]
             place[pending] = (place[pending] + 1) & mask
         return numbers
@@ -90,8 +90,8 @@ def _insert(slots: NDArray[np.int32], keys: Keys, first: int) -> None:
     while len(numbers):
         free = slots[place] < 0
         slots[place[free]] = numbers[free]  # of several for one slot the last stays
-        left = slots[place] != numbers
-        numbers, place = numbers[left], (place[left] + 1) & mask
+        rest = slots[place] != numbers
+        numbers, place = numbers[rest], (place[rest] + 1) & mask
 
 
 def distinct(keys: Keys) -> tuple[Keys, Numbers]:

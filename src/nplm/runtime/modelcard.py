@@ -134,18 +134,18 @@ class ModelCard:
 
 def _check_kind(values: dict[str, Any], where: str) -> None:
     """Take out of the values what has to be known to read the others; refuse what is not."""
-    known = {FORMAT: {"level": LEVEL}, FORMAT_2: {"level": LEVEL, "document": DOCUMENT}}
-    asked = values.pop("format")
-    if asked not in known:
+    kinds = {FORMAT: {"level": LEVEL}, FORMAT_2: {"level": LEVEL, "document": DOCUMENT}}
+    version = values.pop("format")
+    if version not in kinds:
         raise DataError(
-            f"{where} has format {asked!r}, this nplm reads {FORMAT} and {FORMAT_2}",
+            f"{where} has format {version!r}, this nplm reads {FORMAT} and {FORMAT_2}",
             "export it again with this version, or update nplm",
         )
-    for key, expected in {**known[asked], "boundary_id": BOUNDARY}.items():
-        found = values.pop(key)
-        if found != expected:
-            raise DataError(f"{where} has {key} {found!r}, not {expected!r}", "update nplm")
-    if asked == FORMAT_2:
+    for key, expected in {**kinds[version], "boundary_id": BOUNDARY}.items():
+        value = values.pop(key)
+        if value != expected:
+            raise DataError(f"{where} has {key} {value!r}, not {expected!r}", "update nplm")
+    if version == FORMAT_2:
         values.pop("sha256")  # checked with the file in hand
 
 

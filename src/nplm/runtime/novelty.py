@@ -42,11 +42,11 @@ class NoveltyFilter:
 
     def seen(self, strings: Strings) -> NDArray[np.bool_]:
         """(n,) for each string whether it is (almost surely) of the list."""
-        wanted = hash_strings(strings)
+        hashes = hash_strings(strings)
         if not len(self.hashes):
-            return np.zeros(len(wanted), np.bool_)
-        places = np.searchsorted(self.hashes, wanted).clip(max=len(self.hashes) - 1)
-        return np.asarray(self.hashes[places] == wanted)
+            return np.zeros(len(hashes), np.bool_)
+        places = np.searchsorted(self.hashes, hashes).clip(max=len(self.hashes) - 1)
+        return np.asarray(self.hashes[places] == hashes)
 
     def to_text(self) -> str:
         """For metadata: base64 of little-endian 32-bit numbers."""

@@ -68,9 +68,9 @@ def _most_probable(p: NDArray[np.float64], top_k: int, top_p: float) -> NDArray[
         ranked /= ranked.sum(axis=1, keepdims=True)
         before = np.cumsum(ranked, axis=1) - ranked
         ranked[before >= top_p] = 0.0
-    kept = np.zeros_like(p)
-    np.put_along_axis(kept, order, ranked, axis=1)
-    return np.asarray(kept / kept.sum(axis=1, keepdims=True))
+    distribution = np.zeros_like(p)
+    np.put_along_axis(distribution, order, ranked, axis=1)
+    return np.asarray(distribution / distribution.sum(axis=1, keepdims=True))
 
 
 def cumulative(p: NDArray[np.float64]) -> NDArray[np.float64]:

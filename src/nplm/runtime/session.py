@@ -76,7 +76,7 @@ def open_model(path: Path, device: str = "cpu", threads: int = 1) -> OnnxModel:
 def open_bytes(content: bytes, where: str, device: str = "cpu", threads: int = 1) -> OnnxModel:
     """As `open_model`, for the content of a file; `where` names it in messages."""
     ort = _onnxruntime()
-    chosen = choose_device(device)
+    kind = choose_device(device)
     options = ort.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = threads
@@ -85,7 +85,7 @@ def open_bytes(content: bytes, where: str, device: str = "cpu", threads: int = 1
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     try:
         session = ort.InferenceSession(
-            content, options, providers=[PROVIDERS[chosen]], enable_fallback=False
+            content, options, providers=[PROVIDERS[kind]], enable_fallback=False
         )
         metadata = session.get_modelmeta().custom_metadata_map
     except Exception as error:  # onnxruntime's exceptions share no base class
@@ -93,7 +93,7 @@ def open_bytes(content: bytes, where: str, device: str = "cpu", threads: int = 1
         raise DamagedError(
             where, f"{where} cannot be run: {reason}", "make one: nplm export onnx"
         ) from error
-    if PROVIDERS[chosen] not in session.get_providers():
+    if PROVIDERS[kind] not in session.get_providers():
         raise DeviceError(
             "onnxruntime could not start CUDA", 'check the driver, or use `device="cpu"`'
         )
@@ -101,7 +101,7 @@ def open_bytes(content: bytes, where: str, device: str = "cpu", threads: int = 1
     if card.signed:
         check(content, json.loads(metadata[SHA256]), where)
     _check_interface(session, card, where)
-    return OnnxModel(session, card, chosen)
+    return OnnxModel(session, card, kind)
 
 
 def choose_device(device: str) -> str:
@@ -129,15 +129,15 @@ def available_providers() -> list[str]:
 
 
 def _check_interface(session: "onnxruntime.InferenceSession", card: ModelCard, where: str) -> None:
-    found = [(i.name, i.type, i.shape[1:]) for i in session.get_inputs()]
-    found += [(o.name, o.type, o.shape[1:]) for o in session.get_outputs()]
+    interface = [(i.name, i.type, i.shape[1:]) for i in session.get_inputs()]
+    interface += [(o.name, o.type, o.shape[1:]) for o in session.get_outputs()]
     expected = [
         (INPUT, "tensor(int64)", [card.block_size]),
         (OUTPUT, "tensor(float)", [len(card.vocab)]),
     ]
-    if found != expected:
+    if interface != expected:
         raise DamagedError(
-            where, f"{where} has other inputs or outputs than its metadata says: {found}"
+            where, f"{where} has other inputs or outputs than its metadata says: {interface}"
         )
 
 

@@ -136,14 +136,14 @@ def _completions(
     the queue: a queue of all V children of every prefix would not fit.
     """
     queue: list[_Entry] = [(0.0, prefix, False, None)]
-    found: list[Completion] = []
+    completions: list[Completion] = []
     for _ in range(MAX_EXPANSIONS):
-        if not queue or len(found) == count:
-            return found
+        if not queue or len(completions) == count:
+            return completions
         nats, ids, ended, siblings = heapq.heappop(queue)
         entries = [siblings.next() if siblings else None]
         if ended:
-            found.append(Completion(card.vocab.decode(ids), math.exp(-nats)))
+            completions.append(Completion(card.vocab.decode(ids), math.exp(-nats)))
         elif len(ids) < longest:
             entries.append(_Children(rows, ids, nats).next())
         else:  # nothing but the end may follow
@@ -152,6 +152,7 @@ def _completions(
             if entry is not None:
                 heapq.heappush(queue, entry)
     raise ConstraintError(
-        f"after {MAX_EXPANSIONS:,} strings only {len(found)} of {count} completions are certain",
+        f"after {MAX_EXPANSIONS:,} strings only {len(completions)} of {count} completions are "
+        "certain",
         "give a smaller `count` or a longer `prefix`",
     )

@@ -119,10 +119,46 @@ def walk(
         prefix: the ids of that of `sampling`.
         stream: of which the seed and `cut` count here, not what else is wanted.
     """
+    table, lengths, nats = _advance(automaton, sampling, prefix, stream.seed, first, rows)
+    indices = np.arange(first, first + rows)
+    complete = lengths <= sampling.max_length
+    whole: slice | NDArray[np.bool_] = slice(None)
+    too_long = indices[:0]
+    if not complete.all():
+        lengths[~complete] = sampling.max_length if stream.cut else -1  # then none of it is inside
+        if not stream.cut:
+            whole, too_long = complete, indices[~complete]
+    inside = np.arange(table.shape[1]) <= lengths[:, None]
+    offsets = np.concatenate([[0], np.cumsum(lengths[whole] + 1)])
+    return GeneratedBatch(
+        tokenizer,
+        indices[whole],
+        Strings(table[inside], offsets),
+        complete[whole],
+        None if nats is None else nats[whole],
+        too_long,
+        drawn=rows,
+    )
+
+
+def _advance(
+    automaton: Automaton,
+    sampling: SamplingConfig,
+    prefix: list[int],
+    seed: int,
+    first: int,
+    rows: int,
+) -> tuple[Ids, NDArray[np.int64], NDArray[np.float64] | None]:
+    """Draw strings `first` to `first + rows` side by side, symbol after symbol.
+
+    Returns:
+        (rows, longest + 1) ids, 0 from the end of each string on; (rows,) lengths, above the
+        greatest where a string did not end; (rows,) nats, where the automaton has logarithms.
+    """
     dtype = np.min_scalar_type(automaton.vocab_size)
-    columns: list[NDArray[np.unsignedinteger]] = []  # symbols at each place, 0 past the end
-    nats = np.zeros(rows if automaton.logs else 0)
-    length = np.full(rows, sampling.max_length + 1)  # until a string ends
+    columns: list[Ids] = []  # the ids at each place
+    nats = np.zeros(rows) if automaton.logs else None
+    lengths = np.full(rows, sampling.max_length + 1)
     alive = np.arange(rows)
     states = automaton.after([], rows)
     u = np.empty((rows, LANES))
@@ -133,14 +169,14 @@ def walk(
             logs = automaton.log_probabilities(states, symbols) if automaton.logs else None
         else:
             if t % LANES == 0:
-                u = uniforms(stream.seed, first, rows, t // LANES)
+                u = uniforms(seed, first, rows, t // LANES)
             symbols, logs = automaton.draw(states, u[alive, t % LANES])
         going = symbols != BOUNDARY
-        if logs is not None:
+        if nats is not None and logs is not None:
             # At the greatest length only the end counts: what would come after it is cut.
-            told = ~going if place == sampling.max_length else slice(None)
-            nats[alive[told]] -= logs[told]
-        length[alive[~going]] = place
+            counted = ~going if place == sampling.max_length else slice(None)
+            nats[alive[counted]] -= logs[counted]
+        lengths[alive[~going]] = place
         alive = alive[going]
         if place == sampling.max_length or not len(alive):
             break
@@ -149,23 +185,4 @@ def walk(
         column[alive] = symbols
         columns.append(column)
         states = automaton.step(states[going], symbols)
-    table = np.stack([*columns, np.zeros(rows, dtype)], axis=1)  # (n, longest + 1)
-    indices = np.arange(first, first + rows)
-    complete = length <= sampling.max_length
-    kept: slice | NDArray[np.bool_] = slice(None)
-    too_long = indices[:0]
-    if not complete.all():
-        length[~complete] = sampling.max_length if stream.cut else -1  # then none of it is inside
-        if not stream.cut:
-            kept, too_long = complete, indices[~complete]
-    inside = np.arange(table.shape[1]) <= length[:, None]
-    offsets = np.concatenate([[0], np.cumsum(length[kept] + 1)])
-    return GeneratedBatch(
-        tokenizer,
-        indices[kept],
-        Strings(table[inside], offsets),
-        complete[kept],
-        nats[kept] if automaton.logs else None,
-        too_long,
-        drawn=rows,
-    )
+    return np.stack([*columns, np.zeros(rows, dtype)], axis=1), lengths, nats

@@ -62,8 +62,8 @@ def split_strings(strings: list[str], config: DatasetConfig) -> dict[str, list[s
                 f"the {name} split would be empty: {float(share):g} of {len(items)} strings",
                 "give more strings, or 0 for that share, as in `split=(1, 0, 0)`",
             )
-        chosen = items[start:end]
+        part = items[start:end]
         if not by_line and not config.distinct:
-            chosen = [string for string in chosen for _ in range(copies[string])]
-        splits[name] = chosen
+            part = [string for string in part for _ in range(copies[string])]
+        splits[name] = part
     return splits

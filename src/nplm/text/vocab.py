@@ -89,8 +89,8 @@ class Vocab:
 def show_symbols(symbols: Sequence[str], limit: int = 40) -> str:
     """Symbols side by side for a message; blanks and unprintable ones quoted, long lists cut."""
     plain = all(s.isprintable() and not s.isspace() for s in symbols[:limit])
-    shown = ("" if plain else " ").join(s if plain else repr(s) for s in symbols[:limit])
-    return shown if len(symbols) <= limit else f"{shown} … ({len(symbols)} in all)"
+    listing = ("" if plain else " ").join(s if plain else repr(s) for s in symbols[:limit])
+    return listing if len(symbols) <= limit else f"{listing} … ({len(symbols)} in all)"
 
 
 def normalize(text: str, form: str) -> str:

@@ -116,15 +116,15 @@ class CapturedStep:
     def take(self, steps: range, rates: Sequence[float]) -> list[float]:
         """Take `steps` with their learning rates; the losses, read back once."""
         device = self._step.device
-        taken = torch.empty(len(steps), device=device)
+        losses = torch.empty(len(steps), device=device)
         with torch.cuda.device(device):
             for k, (step, rate) in enumerate(zip(steps, rates, strict=True)):
                 self._step.aim(step, rate)
                 if self._graph is None:
                     self._graph = self._capture(device)
                 self._graph.replay()
-                taken[k] = self._step.loss
-        read: list[float] = taken.tolist()
+                losses[k] = self._step.loss
+        read: list[float] = losses.tolist()
         return read
 
     def forget(self) -> None:

@@ -111,12 +111,12 @@ class Recipe:
         try:
             yield from self._events(stop)
         except DivergedError as error:
-            kept = (
+            advice = (
                 f"the best weights are those of step {self.best_step}"
                 if self.has_best
                 else "there are no best weights: nothing was evaluated before"
             )
-            raise DivergedError(error.problem, f"{error.cure}; {kept}") from None
+            raise DivergedError(error.problem, f"{error.cure}; {advice}") from None
 
     def _events(self, stop: Callable[[], bool]) -> Iterator[Event]:
         interval, steps = self.config.train.eval_interval, self.config.steps
@@ -150,9 +150,9 @@ class Recipe:
 
     def _weigh(self, mixture: Mixture) -> None:
         """Learn the weights of the parts on val, never on anything else."""
-        asked = self.config.mixture.ngram_weight
-        if isinstance(asked, float | int):
-            mixture.weigh(share_out(asked, len(self.networks)))
+        weight = self.config.mixture.ngram_weight
+        if isinstance(weight, float | int):
+            mixture.weigh(share_out(weight, len(self.networks)))
         elif self._val is not None:
             log_p = [self._on_val(part, self._val) for part in mixture.parts]
             mixture.weigh(learn_weights(np.array(log_p), self._val.counts))

@@ -82,8 +82,8 @@ class _PairCrossEntropy(torch.autograd.Function):
         (logits, total), p = context.saved_tensors, context.p
         of_logits = (logits - total[:, None]).exp_().mul_(gradient[:, None])  # (R, V)
         of_logits.addr_(gradient * p.shares, p.common, alpha=-1)
-        taken = p.values * gradient.index_select(0, p.rows)  # (P,)
-        of_logits.view(-1).index_add_(0, p.places, taken, alpha=-1)
+        shares = p.values * gradient.index_select(0, p.rows)  # (P,)
+        of_logits.view(-1).index_add_(0, p.places, shares, alpha=-1)
         return of_logits, None
 
 

@@ -62,15 +62,15 @@ class Trainer:
         with self._random.in_place():
             if self._captured:
                 steps = range(self.step, self.step + min(at_most, STEPS_PER_READ))
-                taken = self._captured.take(steps, [self._rate(step) for step in steps])
+                losses = self._captured.take(steps, [self._rate(step) for step in steps])
             else:
-                taken = [self._take_step()]
-        self.step += len(taken)
-        finite = list(map(math.isfinite, taken))
+                losses = [self._take_step()]
+        self.step += len(losses)
+        finite = list(map(math.isfinite, losses))
         if not all(finite):
-            self.step += finite.index(False) + 1 - len(taken)
+            self.step += finite.index(False) + 1 - len(losses)
             raise diverged("the loss", self.step)
-        return taken
+        return losses
 
     def check_weights(self) -> None:
         """Raise DivergedError where a parameter is not finite."""
