@@ -26,7 +26,7 @@ from nplm.export.onnxfile import export
 from nplm.presets import override, preset
 from nplm.runs import run
 from nplm.runs.opened import load_run
-from nplm.runtime.session import OnnxModel, open_model
+from nplm.runtime.onnxmodel import OnnxModel, open_model
 from nplm.stepmodel import all_logits, log_softmax
 from nplm.text import dataset
 from nplm.training.network import NeuralLM

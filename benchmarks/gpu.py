@@ -138,7 +138,7 @@ def model_file(data: Dataset) -> bytes:
 
 def provider_rows(data: Dataset, failures: list[str]) -> list[list[str]]:
     """A row for each provider that nplm knows and this onnxruntime has."""
-    from nplm.runtime.session import PROVIDERS, available_providers, open_bytes
+    from nplm.runtime.onnxmodel import PROVIDERS, available_providers, open_bytes
 
     here = [device for device, name in PROVIDERS.items() if name in available_providers()]
     if "cuda" not in here:

@@ -21,7 +21,7 @@ class SamplingConfig:
         top_k: keep the k most probable symbols; None keeps all.
         top_p: keep the most probable symbols until their mass reaches p.
         prefix: every string starts with it.
-        min_length: symbols before the end symbol may be drawn, prefix included.
+        min_length: how many symbols, prefix included, must come before the end may be drawn.
         max_length: symbols at which a string is cut, prefix included.
         allow_unknown: the unknown symbol may be drawn, of a model that has one.
     """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nplm.runtime.session import open_model
+from nplm.runtime.onnxmodel import open_model
 from nplm.text.dataset import Dataset
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nplm.runtime.session import available_providers
+from nplm.runtime.onnxmodel import available_providers
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Nplm

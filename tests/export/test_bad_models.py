@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, external_data_helper
 
 from nplm.errors import DataError
-from nplm.runtime.session import open_model
+from nplm.runtime.onnxmodel import open_model
 
 
 def rename_input(model: onnx.ModelProto) -> None:

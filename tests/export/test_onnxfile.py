@@ -16,7 +16,7 @@ from nplm.export.onnxfile import explained, export, prove
 from nplm.generation import SamplingConfig, StreamConfig
 from nplm.runs.opened import load_run
 from nplm.runtime.generate import default_max_length, generate
-from nplm.runtime.session import OnnxModel, open_model
+from nplm.runtime.onnxmodel import OnnxModel, open_model
 from nplm.text.dataset import Dataset
 
 

@@ -13,6 +13,7 @@ from matplotlib.text import Text
 
 from nplm.report.embedding import COLOURS, embedding_figure, project
 from nplm.report.figures import as_svg
+from nplm.text.tokenizer import vocab_of
 from nplm.text.vocab import Vocab
 
 ODD = {
@@ -100,7 +101,7 @@ class TestProjection:
 
 class TestEmbedding:
     def test_symbols_are_labels_where_the_embedding_puts_them(self) -> None:
-        vocab, given = Vocab.of("abc$ \\é日"), vectors(8, 2)
+        vocab, given = vocab_of("abc$ \\é日"), vectors(8, 2)
         figure = embedding_figure(given, vocab)
         found = labels(figure)
         assert [text.get_text() for text in found[:6]] == [".", "\u2423", "$", "\\", "a", "b"]
@@ -111,7 +112,7 @@ class TestEmbedding:
         drawn(figure)
 
     def test_vowels_and_boundary_by_colour(self) -> None:
-        figure = embedding_figure(vectors(6, 2), Vocab.of("abéжи."))
+        figure = embedding_figure(vectors(6, 2), vocab_of("abéжи."))
         colours = {text.get_text(): to_hex(text.get_color()) for text in labels(figure)[1:]}
         assert to_hex(labels(figure)[0].get_color()) == COLOURS["boundary"]
         vowel, other = COLOURS["vowel"], COLOURS["symbol"]
@@ -121,7 +122,7 @@ class TestEmbedding:
 
     @pytest.mark.parametrize("size", [1, 2, 3, 24])
     def test_all_symbols_are_inside_the_axes(self, size: int) -> None:
-        figure = embedding_figure(3 + 5 * vectors(26, size), Vocab.of("abcdefghijklmnopqrstuvwxyz"))
+        figure = embedding_figure(3 + 5 * vectors(26, size), vocab_of("abcdefghijklmnopqrstuvwxyz"))
         low, high = axes_of(figure).get_xlim()
         bottom, top = axes_of(figure).get_ylim()
         for text in labels(figure):
@@ -132,14 +133,14 @@ class TestEmbedding:
 
     def test_principal_components_say_so(self) -> None:
         given = vectors(3, 7)
-        axes = axes_of(embedding_figure(given, Vocab.of("abc")))
+        axes = axes_of(embedding_figure(given, vocab_of("abc")))
         share = f"{project(given)[1]:.0%}"
         assert axes.get_title() == f"directions in 7 dimensions, {share} of their variance"
         assert axes.get_xlabel() == "principal component 1"
 
     @pytest.mark.parametrize("symbols", ODD.values(), ids=ODD)
     def test_any_symbols(self, symbols: str) -> None:
-        vocab = Vocab.of(symbols)
+        vocab = vocab_of(symbols)
         figure = embedding_figure(vectors(len(vocab.symbols), 3), vocab)
         assert len(labels(figure)) == len(vocab)
         assert all(text.get_text().strip() for text in labels(figure))
@@ -148,7 +149,7 @@ class TestEmbedding:
 
     @pytest.mark.parametrize("given", [np.zeros((2, 2)), np.ones((2, 3)), vectors(1, 1)])
     def test_one_symbol(self, given: np.ndarray) -> None:
-        drawn(embedding_figure(given, Vocab.of("a")))
+        drawn(embedding_figure(given, vocab_of("a")))
 
     @pytest.mark.parametrize(
         ("symbols", "vowels"),
@@ -165,7 +166,7 @@ class TestEmbedding:
         ],
     )
     def test_vowels_of_other_scripts(self, symbols: str, vowels: str) -> None:
-        vocab = Vocab.of(symbols)
+        vocab = vocab_of(symbols)
         figure = embedding_figure(vectors(len(symbols), 2), vocab)
         blue = {
             symbol
@@ -190,7 +191,7 @@ class TestLabels:
 
     @pytest.mark.parametrize("dpi", [100, 150])
     def test_none_lies_on_another_after_training(self, dpi: int) -> None:
-        figure = embedding_figure(TRAINED, Vocab.of(LETTERS))
+        figure = embedding_figure(TRAINED, vocab_of(LETTERS))
         assert [text.get_text() for text in labels(figure)] == [".", *LETTERS]
         assert not self.overlapping(figure, dpi)
 
@@ -203,13 +204,13 @@ class TestLabels:
         assert len(labels(figure)) > (100 if first == 0x4E00 else 150)
 
     def test_all_in_one_place(self) -> None:
-        figure = embedding_figure(np.zeros((27, 2)), Vocab.of(LETTERS))
+        figure = embedding_figure(np.zeros((27, 2)), vocab_of(LETTERS))
         assert not self.overlapping(figure)
         assert "no room for a label" in legend(figure)
         assert 5 < len(labels(figure)) < 27
 
     def test_a_line_leads_from_a_label_to_its_place(self) -> None:
-        vocab = Vocab.of("ab")
+        vocab = vocab_of("ab")
         figure = embedding_figure(np.array([[0, 0], [1, 1], [1, 1.01]]), vocab)
         _, a, b = labels(figure)
         assert a.get_position() == (1, 1)

@@ -18,7 +18,7 @@ from nplm.report.figures import (
     sweep_figure,
 )
 from nplm.runs.trials import Outcome
-from nplm.text.vocab import Vocab
+from nplm.text.tokenizer import vocab_of
 from nplm.training.events import Evaluated
 
 EVALUATIONS = [Evaluated(k, 0.1 * k, 3 - 0.01 * k, 3.1 - 0.01 * k, 0.1) for k in (20, 40, 60)]
@@ -138,7 +138,7 @@ class TestSweep:
 class TestSave:
     @pytest.mark.parametrize("name", ["a.png", "a.svg", "a.PNG", "deep/er/a.svg"])
     def test_the_same_figure_twice_gives_the_same_bytes(self, name: str, tmp_path: Path) -> None:
-        vocab = Vocab.of("abc日$")
+        vocab = vocab_of("abc日$")
         contents = []
         for folder in ("one", "two"):
             path = tmp_path / folder / name

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from nplm.generation import SamplingConfig, StreamConfig
-from nplm.runtime.automata import Automata
 from nplm.runtime.automaton import FIRST_CAPACITY, Automaton, Lazy, Passing, make_automaton
+from nplm.runtime.automatoncache import AutomatonCache
 from nplm.runtime.constraint import Constraint
 from nplm.runtime.generate import generate, generate_batches
+from nplm.runtime.onnxmodel import OnnxModel, open_model
 from nplm.runtime.rows import RowMaker
 from nplm.runtime.sampling import cumulative, probabilities
-from nplm.runtime.session import OnnxModel, open_model
 from nplm.stepmodel import log_softmax
 
 
@@ -118,14 +118,14 @@ def test_cache_and_batch_do_not_matter(model: OnnxModel, cache_mb: float, batch:
     sampling = SamplingConfig(max_length=20, temperature=1.3)
     stream = StreamConfig(300 if batch == 1 else 3000, cut=True)
     expected = list(generate(model, model.card, sampling, stream))
-    automata = Automata(model, model.card, cache_mb)
-    parts = generate_batches(automata, sampling, stream, nats=True, batch=batch)
+    cache = AutomatonCache(model, model.card, cache_mb)
+    parts = generate_batches(cache, sampling, stream, nats=True, batch=batch)
     assert [string for part in parts for string in part.strings()] == expected
 
 
 def test_arrays_and_strings_are_the_same(model: OnnxModel) -> None:
     sampling, stream = SamplingConfig(max_length=5), StreamConfig(1000, cut=True)
-    batches = list(generate_batches(Automata(model, model.card), sampling, stream))
+    batches = list(generate_batches(AutomatonCache(model, model.card), sampling, stream))
     strings = list(generate(model, model.card, sampling, stream))
     lines = b"".join(batch.lines() for batch in batches).decode().splitlines()
     assert lines == [g.text for g in strings]
@@ -201,7 +201,7 @@ class Walks(RuleBasedStateMachine):
 
     @rule(seed=st.integers(0, 10**6), count=st.integers(2, 3))
     def walk_in_threads(self, seed: int, count: int) -> None:
-        """Under a lock, as `Automata` lends it."""
+        """Under a lock, as `AutomatonCache` lends it."""
         lock, failures = threading.Lock(), []
 
         def run(number: int) -> None:

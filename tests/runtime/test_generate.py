@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from nplm.errors import ConstraintError, DataError, UsageError
 from nplm.generation import SamplingConfig, StreamConfig
-from nplm.runtime.automata import Automata
+from nplm.runtime.automatoncache import AutomatonCache
 from nplm.runtime.generate import default_max_length, generate, generate_batches
+from nplm.runtime.onnxmodel import OnnxModel, open_model
 from nplm.runtime.sampling import cumulative, probabilities, uniforms
-from nplm.runtime.session import OnnxModel, open_model
 from nplm.runtime.walk import Generated
 
 BLOCK_SIZE = 3
@@ -56,7 +56,7 @@ def strings_in_batches(
     model: OnnxModel, sampling: SamplingConfig, stream: StreamConfig, batch: int
 ) -> list[Generated]:
     batches = generate_batches(
-        Automata(model, model.card), sampling, stream, nats=True, batch=batch
+        AutomatonCache(model, model.card), sampling, stream, nats=True, batch=batch
     )
     return [string for part in batches for string in part.strings()]
 
@@ -130,7 +130,7 @@ def test_a_million_strings_follow_the_model(model: OnnxModel) -> None:
     assert exact.sum() == pytest.approx(1)
     drawn = np.zeros((v, v, v))
     for batch in generate_batches(
-        Automata(model, model.card),
+        AutomatonCache(model, model.card),
         SamplingConfig(max_length=40),
         StreamConfig(count, seed=9, cut=True),
     ):

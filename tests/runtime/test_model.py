@@ -16,10 +16,10 @@ import pytest
 import nplm
 from nplm.errors import UsageError
 from nplm.generation import SamplingConfig, StreamConfig
-from nplm.runtime.automata import Automata
+from nplm.runtime.automatoncache import AutomatonCache
 from nplm.runtime.generate import generate
 from nplm.runtime.model import Model
-from nplm.runtime.session import OnnxModel, open_model
+from nplm.runtime.onnxmodel import OnnxModel, open_model
 from nplm.runtime.suggest import suggest
 
 OPTIONS = [{}, {"temperature": 0.7}, {"top_k": 5, "prefix": "sa"}, {"min_length": 7}]
@@ -37,7 +37,7 @@ def test_sample_score_suggest(tiny_model: Path) -> None:
     assert [g.text for g in batch.strings()] == [g.text for g in expected]
     scores = [s.nats for s in model.score(g.text for g in strings)]
     assert scores == pytest.approx([g.nats for g in strings], rel=1e-12)
-    assert model.suggest("sa", 3) == suggest(Automata(raw, raw.card), "sa", 3)
+    assert model.suggest("sa", 3) == suggest(AutomatonCache(raw, raw.card), "sa", 3)
 
 
 def test_load_takes_what_a_model_takes() -> None:
@@ -153,10 +153,10 @@ def test_no_lock_outlives_an_interrupted_call(tiny_model: Path) -> None:
         try:
             call()
         except KeyboardInterrupt:
-            held.append(model._automata.turn.locked())  # while the traceback lives
+            held.append(model._cache.turn.locked())  # while the traceback lives
         finally:
             sys.settrace(before)
-            held.append(model._automata.turn.locked())
+            held.append(model._cache.turn.locked())
     assert not any(held)
 
 

@@ -12,7 +12,7 @@ from nplm.errors import ConstraintError
 from nplm.generation import SamplingConfig, StreamConfig
 from nplm.runtime.generate import generate
 from nplm.runtime.novelty import NoveltyFilter, hash_strings
-from nplm.runtime.session import OnnxModel, open_model
+from nplm.runtime.onnxmodel import OnnxModel, open_model
 from nplm.text.dataset import Dataset
 from nplm.text.strings import Strings
 

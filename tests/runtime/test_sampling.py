@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from nplm.generation import SamplingConfig
-from nplm.runtime.sampling import cumulative, draw, probabilities, uniforms
+from nplm.runtime.rows import NEVER, search
+from nplm.runtime.sampling import cumulative, probabilities, uniforms
 
 ROW = np.log(np.array([[0.4, 0.3, 0.2, 0.1]], np.float32))
 NO_END = np.array([False, True, True, True])
@@ -99,6 +100,14 @@ def test_options_against_a_naive_reference(
     sampling = SamplingConfig(temperature=temperature, top_k=top_k, top_p=top_p)
     expected = [naive(row, sampling) for row in logits]
     np.testing.assert_allclose(probabilities(logits, sampling), expected, rtol=1e-9, atol=1e-12)
+
+
+def draw(cdf: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """The ids at uniforms (B,) in cumulative rows (B, V), each in its own."""
+    levels = (cdf.shape[1] - 1).bit_length()
+    rows = np.full((len(cdf), 1 << levels), NEVER)
+    rows[:, : cdf.shape[1]] = cdf
+    return search(rows, levels, np.arange(len(cdf)), u)
 
 
 @given(LOGITS, st.floats(0, 1, exclude_max=True))

@@ -15,11 +15,11 @@ from nplm.counts.evaluate import evaluate
 from nplm.counts.tables import table_of
 from nplm.errors import ConstraintError, DataError, UsageError
 from nplm.generation import SamplingConfig, StreamConfig
-from nplm.runtime.automata import Automata
+from nplm.runtime.automatoncache import AutomatonCache
 from nplm.runtime.generate import generate
 from nplm.runtime.modelcard import ModelCard
+from nplm.runtime.onnxmodel import OnnxModel, open_model
 from nplm.runtime.score import Scorer
-from nplm.runtime.session import OnnxModel, open_model
 from nplm.runtime.suggest import suggest
 from nplm.stepmodel import log_softmax
 from nplm.text.dataset import Dataset
@@ -123,7 +123,7 @@ class Small:
 @pytest.mark.parametrize("prefix", ["", "b", "cab"])
 def test_completions_are_the_most_probable_of_all(prefix: str) -> None:
     model, longest = Small(), 5
-    found = suggest(Automata(model, model.card), prefix, count=12, max_length=longest)
+    found = suggest(AutomatonCache(model, model.card), prefix, count=12, max_length=longest)
     texts = [
         prefix + "".join(rest)
         for length in range(longest + 1 - len(prefix))
@@ -139,15 +139,15 @@ def test_completions_are_the_most_probable_of_all(prefix: str) -> None:
 
 
 def test_suggest_refuses_what_cannot_be(model: OnnxModel) -> None:
-    nothing = suggest(Automata(model, model.card), "a", 0)
+    nothing = suggest(AutomatonCache(model, model.card), "a", 0)
     assert (nothing.next_symbols, nothing.completions) == ([], [])
     for count in (-1, 1.5, True):
         with pytest.raises(UsageError, match="`count` is"):
-            suggest(Automata(model, model.card), "a", count)  # type: ignore[arg-type]
+            suggest(AutomatonCache(model, model.card), "a", count)  # type: ignore[arg-type]
     with pytest.raises(DataError, match="never saw"):
-        suggest(Automata(model, model.card), "\u00f1")
+        suggest(AutomatonCache(model, model.card), "\u00f1")
     with pytest.raises(ConstraintError, match="`prefix` has 3"):
-        suggest(Automata(model, model.card), "abc", max_length=2)
+        suggest(AutomatonCache(model, model.card), "abc", max_length=2)
 
 
 class Zipf:
@@ -168,7 +168,7 @@ def test_a_search_among_many_symbols_takes_little_memory() -> None:
     """A queue of all 20,000 children of every prefix looked at would take over a gigabyte."""
     model = Zipf(20_000)
     tracemalloc.start()
-    found = suggest(Automata(model, model.card, 64), "", 300, max_length=3)
+    found = suggest(AutomatonCache(model, model.card, 64), "", 300, max_length=3)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     probabilities = [c.probability for c in found.completions]

@@ -7,7 +7,7 @@ import pytest
 
 from nplm.errors import DataError
 from nplm.generation import SamplingConfig, StreamConfig
-from nplm.runtime.automata import Automata
+from nplm.runtime.automatoncache import AutomatonCache
 from nplm.runtime.generate import generate
 from nplm.runtime.modelcard import ModelCard
 from nplm.runtime.score import Scorer
@@ -67,7 +67,7 @@ def test_unlisted_symbols_are_scored_with_its_probability() -> None:
 
 
 def test_it_is_not_suggested() -> None:
-    found = suggest(Automata(Fixed(), CARD), "a", count=9, max_length=2)
+    found = suggest(AutomatonCache(Fixed(), CARD), "a", count=9, max_length=2)
     assert [(s.symbol, s.probability) for s in found.next_symbols] == [
         ("b", pytest.approx(0.3)),
         ("a", pytest.approx(0.2)),
@@ -75,4 +75,4 @@ def test_it_is_not_suggested() -> None:
     ]
     assert [c.text for c in found.completions] == ["a", "ab", "aa"]
     with pytest.raises(DataError, match="never saw: z"):
-        suggest(Automata(Fixed(), CARD), "z")
+        suggest(AutomatonCache(Fixed(), CARD), "z")

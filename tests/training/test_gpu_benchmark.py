@@ -12,8 +12,8 @@ import torch
 
 from nplm.errors import DeviceError
 from nplm.presets import PRESETS, override
-from nplm.runtime import session
-from nplm.runtime.session import open_bytes, open_model
+from nplm.runtime import onnxmodel
+from nplm.runtime.onnxmodel import open_bytes, open_model
 from nplm.text.dataset import Dataset
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu.py"
@@ -95,9 +95,9 @@ def test_providers(
     short: ModuleType, small: Dataset, monkeypatch: pytest.MonkeyPatch, tiny_model: Path
 ) -> None:
     available = ["CUDAExecutionProvider", "CPUExecutionProvider"]
-    monkeypatch.setattr(session, "available_providers", lambda: available[1:])
+    monkeypatch.setattr(onnxmodel, "available_providers", lambda: available[1:])
     assert short.provider_rows(small, []) == [["onnxruntime has no CUDA provider", "-"]]
-    monkeypatch.setattr(session, "available_providers", lambda: available)
+    monkeypatch.setattr(onnxmodel, "available_providers", lambda: available)
     monkeypatch.setattr(short, "model_file", lambda _: tiny_model.read_bytes())
 
     def opened(content: bytes, where: str, device: str) -> object:
@@ -105,7 +105,7 @@ def test_providers(
             raise DeviceError("onnxruntime could not start CUDA")
         return open_bytes(content, where)
 
-    monkeypatch.setattr(session, "open_bytes", opened)
+    monkeypatch.setattr(onnxmodel, "open_bytes", opened)
     failures: list[str] = []
     (cpu, rate), (cuda, reason) = short.provider_rows(small, failures)
     assert (cpu, cuda) == ("cpu, 4,096 rows a call", "cuda, 4,096 rows a call")

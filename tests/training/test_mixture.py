@@ -22,7 +22,7 @@ from nplm.presets import override, preset
 from nplm.runs import run
 from nplm.runs.opened import LoadedRun, load_run
 from nplm.runtime.generate import generate
-from nplm.runtime.session import OnnxModel, open_model
+from nplm.runtime.onnxmodel import OnnxModel, open_model
 from nplm.stepmodel import log_softmax
 from nplm.text.dataset import Dataset
 from nplm.text.strings import Strings

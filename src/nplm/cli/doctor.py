@@ -26,7 +26,7 @@ def doctor() -> None:
         table.add_row(package, version or "not installed")
     problems = find_problems(versions)
     if versions["onnxruntime"] or versions["onnxruntime-gpu"]:
-        from nplm.runtime.session import available_providers
+        from nplm.runtime.onnxmodel import available_providers
 
         table.add_row("generate, score on", ", ".join(available_providers()))
     if versions["torch"]:

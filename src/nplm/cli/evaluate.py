@@ -111,7 +111,7 @@ def _open(target: Path | None, data: Path | None) -> Subject:
     from nplm.text.dataset import load, reencode
 
     if target is not None and (target.is_file() or target.suffix == ".onnx"):
-        from nplm.runtime.session import open_model
+        from nplm.runtime.onnxmodel import open_model
 
         onnx = open_model(target)
         dataset = load(data) if data else _find(onnx.card.dataset_sha256, target)

@@ -20,7 +20,7 @@ from nplm.runs.layout import BEST, CONFIG
 
 if TYPE_CHECKING:
     from nplm.runtime.modelcard import ModelCard
-    from nplm.runtime.session import OnnxModel
+    from nplm.runtime.onnxmodel import OnnxModel
     from nplm.runtime.walk import Generated, GeneratedBatch
     from nplm.stepmodel import StepModel
 
@@ -88,7 +88,7 @@ def generate(
     String i depends only on model, options, seed and i.
     """
     from nplm.runtime import generate as walks
-    from nplm.runtime.automata import Automata
+    from nplm.runtime.automatoncache import AutomatonCache
 
     if count is not None and indices is not None:
         raise UsageError("-n and --indices contradict each other", "give one of them")
@@ -108,7 +108,7 @@ def generate(
     sampling = SamplingConfig(temperature, top_k, top_p, prefix, min_length, longest, allow_unknown)
     as_json = output_format == "jsonl"
     batches = walks.generate_batches(
-        Automata(source, card, cache_mb), sampling, stream, nats=as_json
+        AutomatonCache(source, card, cache_mb), sampling, stream, nats=as_json
     )
     tally = Tally(card)
     with data_output(out, force=force) as file, progress(show=_to_file(out)) as bars:
@@ -176,7 +176,7 @@ class Tally:
 def open_model(path: Path | None, runtime: Runtime, device: str) -> tuple["StepModel", "ModelCard"]:
     """The model that the options of a command mean, and what it says about itself."""
     if runtime == "onnx":
-        from nplm.runtime.session import open_model
+        from nplm.runtime.onnxmodel import open_model
 
         if path is not None and (path / CONFIG).is_file():
             onnx = _open_export(path, device)
@@ -205,7 +205,7 @@ def _open_export(run: Path, device: str) -> "OnnxModel":
     """
     from nplm.files import read_toml
     from nplm.runs.header import weights_digest
-    from nplm.runtime.session import open_model
+    from nplm.runtime.onnxmodel import open_model
 
     file = latest.EXPORTS / f"{run.resolve().name}.onnx"
     if not file.exists():

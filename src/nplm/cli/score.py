@@ -52,8 +52,8 @@ def score(
 
     Lines of stdin are answered as they come.
     """
+    from nplm.runtime.onnxmodel import open_model
     from nplm.runtime.score import Scorer
-    from nplm.runtime.session import open_model
     from nplm.text.lines import iter_lines
 
     path, source = (

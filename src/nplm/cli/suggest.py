@@ -25,8 +25,8 @@ def suggest(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """The most probable next symbols and whole strings after a prefix."""
-    from nplm.runtime.automata import Automata
-    from nplm.runtime.session import open_model
+    from nplm.runtime.automatoncache import AutomatonCache
+    from nplm.runtime.onnxmodel import open_model
     from nplm.runtime.suggest import suggest as find
 
     if not 1 <= count <= 1000:
@@ -35,7 +35,7 @@ def suggest(
         raise UsageError(f"{len(words)} words are given", "give a model and a prefix, or a prefix")
     *paths, prefix = words
     model = open_model(latest.model_file(Path(paths[0]) if paths else None))
-    suggestions = find(Automata(model, model.card), prefix, count, max_length)
+    suggestions = find(AutomatonCache(model, model.card), prefix, count, max_length)
     if as_json:
         typer.echo(json.dumps(asdict(suggestions), ensure_ascii=False))
         return

@@ -4,7 +4,7 @@ Windows of `block_size` symbols become distinct contexts, each with the counts o
 followed. For any model f, sum_i CE(f(c_i), y_i) = sum_c N(c) CE(f(c), p(.|c)), exactly.
 
 Letters: N positions, C distinct contexts, E distinct (context, next symbol) pairs, T block size,
-V vocabulary size. This is the only place that pads the start of a string.
+V vocabulary size. Before the start of a string stands the boundary, as often as a context needs.
 """
 
 import math
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nplm.text.strings import Strings
+from nplm.text.vocab import BOUNDARY
 
 CHUNK = 1 << 22
 Words = NDArray[np.int64]  # (W, n): rows of symbols packed into W integers, most significant first
@@ -111,24 +112,6 @@ class ContextTable:
         return _pack(columns, self.block_size, self.vocab_size, len(self))
 
 
-def pairs_of(
-    offsets: NDArray[np.int64], rows: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The pairs of some of the compressed rows, in the order asked for.
-
-    Args:
-        offsets: (C + 1,) the pairs of row c are offsets[c] to offsets[c + 1].
-        rows: (R,) of these rows; one may stand there several times.
-
-    Returns:
-        (P,) places of the pairs, and (P,) which of the R rows each belongs to.
-    """
-    lengths = offsets[rows + 1] - offsets[rows]
-    skipped = np.cumsum(lengths) - lengths
-    places = np.repeat(offsets[rows] - skipped, lengths) + np.arange(lengths.sum())
-    return places, np.repeat(np.arange(len(rows)), lengths)
-
-
 def count_contexts(
     strings: Strings, block_size: int, vocab_size: int, chunk: int = CHUNK
 ) -> ContextTable:
@@ -158,10 +141,11 @@ def _windows(
     """Columns of the windows at `start` to `start + rows`: previous symbol first, target last."""
     ids, places = strings.ids, strings.places(start, start + rows)
     reach = min(start, block_size)
-    padding = np.zeros(block_size - reach, ids.dtype)
-    text = np.concatenate([padding, ids[start - reach : start + rows]])
+    before = np.full(block_size - reach, BOUNDARY, ids.dtype)  # the first string's start
+    text = np.concatenate([before, ids[start - reach : start + rows]])
     for back in range(1, block_size + 1):
-        yield text[block_size - back : block_size - back + rows] * (places >= back)
+        column = text[block_size - back : block_size - back + rows]
+        yield np.where(places >= back, column, ids.dtype.type(BOUNDARY))  # padding
     yield text[block_size:]
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.counts.contexts import ContextTable, pairs_of
+from nplm.counts.contexts import ContextTable
+from nplm.counts.sparserows import pairs_of
 from nplm.stepmodel import StepModel, iter_logits, log_softmax
 
 

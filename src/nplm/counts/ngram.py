@@ -5,8 +5,8 @@
 (Chen and Goodman 1998, "modified Kneser-Ney".) c' is c without its oldest symbol, and below the
 empty context lies the uniform distribution. a(c,s) counts positions in the longest contexts and, in
 shorter ones, the distinct symbols that stand before (c, s). What starts a string has nothing before
-it, so there positions are counted at every length, and a context ends at its boundary: padding says
-nothing.
+it, so there positions are counted at every length; and a context reaches no further back than the
+boundary before its string: padding says nothing.
 
 Letters: B rows, T block size, V vocabulary size; at one length, C contexts and E (context, next
 symbol) pairs.
@@ -18,8 +18,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.counts.contexts import ContextTable, pairs_of
+from nplm.counts.contexts import ContextTable
 from nplm.counts.evaluate import cross_entropy
+from nplm.counts.sparserows import SparseRows, pairs_of
 from nplm.text.vocab import BOUNDARY
 
 MAX_ORDER = 8  # of those that `best_order` tries
@@ -56,25 +57,6 @@ class Level:
 
 
 @dataclass(frozen=True, eq=False)
-class SparseRows:
-    """Rows (B, V) of probabilities as pairs, which add up, and a share of one row common to all.
-
-    Attributes:
-        rows: (P,) int64, the row of each pair.
-        symbols: (P,) int64, its symbol; a row may name a symbol several times.
-        values: (P,) what the pair adds there.
-        shares: (B,) how much of `common` each row has.
-        common: (V,) the unigram.
-    """
-
-    rows: NDArray[np.int64]
-    symbols: NDArray[np.int64]
-    values: NDArray[np.float64]
-    shares: NDArray[np.float64]
-    common: NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
 class NGram:
     """An n-gram model; `levels[k]` holds contexts of k symbols."""
 
@@ -103,13 +85,13 @@ class NGram:
         none = np.zeros(0, np.int64)
         rows, symbols, values = [none], [none], [np.zeros(0)]
         shares = np.ones(len(contexts))  # (B,)
-        for level, found in reversed(longer):
-            seen = np.flatnonzero(found >= 0)
-            pairs, row = pairs_of(level.offsets, found[seen])
-            rows.append(seen[row])
+        for level, numbers in reversed(longer):
+            present = np.flatnonzero(numbers >= 0)
+            pairs, row = pairs_of(level.offsets, numbers[present])
+            rows.append(present[row])
             symbols.append(level.pairs[pairs] % self.vocab_size)
             values.append(level.gains[pairs] * shares[rows[-1]])
-            shares[seen] *= level.left[found[seen]]
+            shares[present] *= level.left[numbers[present]]
         uniform = np.full((1, self.vocab_size), 1 / self.vocab_size)
         (common,) = _interpolate(unigram[0], np.zeros(1, np.int64), uniform)
         return SparseRows(

@@ -27,13 +27,13 @@ from nplm.files import refuse_existing, write_bytes, write_json
 from nplm.generation import SamplingConfig, StreamConfig
 from nplm.runs.header import weights_digest
 from nplm.runs.opened import LoadedRun
+from nplm.runtime.checksum import insert_checksum
 from nplm.runtime.constraint import Constraint
 from nplm.runtime.generate import default_max_length, generate
 from nplm.runtime.modelcard import ModelCard
 from nplm.runtime.novelty import NoveltyFilter
+from nplm.runtime.onnxmodel import INPUT, OUTPUT, open_bytes
 from nplm.runtime.sampling import LANES, cumulative, probabilities, uniforms
-from nplm.runtime.session import INPUT, OUTPUT, open_bytes
-from nplm.runtime.signature import sign
 from nplm.runtime.walk import Generated
 from nplm.stepmodel import StepModel, all_logits, iter_logits, log_softmax
 from nplm.text.dataset import Dataset
@@ -91,7 +91,7 @@ def export(
             "splits": list(SPLITS),
             "false_positive_rate": strings_filter.false_positive_rate,
         }
-    if run.card.signed:  # what only format 2 says
+    if run.card.has_checksum:  # what only format 2 says
         holds = (
             {"holds": "strings", **extra["novelty_filter"]}
             if strings_filter
@@ -100,8 +100,8 @@ def export(
         extra |= {"novelty_filter": holds, "weights_sha256": weights_digest(run.folder)}
     card = replace(run.card, extra=extra, novelty=strings_filter)
     content = to_onnx(run, card)
-    if card.signed:
-        content = sign(content)
+    if card.has_checksum:
+        content = insert_checksum(content)
     proof = prove(run.model, open_bytes(content, str(out)), card, table)
     write_bytes(out, content)
     digest = hashlib.sha256(content).hexdigest()

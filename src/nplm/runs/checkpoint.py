@@ -132,5 +132,5 @@ def _append(path: Path, content: bytes) -> None:
 
 
 def hashes_of_facts(folder: Path) -> dict[str, str]:
-    """Hashes of the small files that the tensors only make sense with."""
+    """Hashes of the files without which the tensors mean nothing: settings and vocabulary."""
     return {f"sha256_{name}": sha256(read_bytes(folder / name, NO_RUN)) for name in (CONFIG, VOCAB)}

@@ -1,4 +1,4 @@
-"""Tensors in a safetensors file that notices a changed byte, and whose it is."""
+"""Tensors in a safetensors file with a hash of itself and of the files that it belongs to."""
 
 import json
 from collections.abc import Mapping

@@ -177,9 +177,10 @@ class Lazy:
         return np.arange(start, size)
 
     def _reserve(self, size: int) -> None:
-        """Grow the arrays to hold `size` states, to half of the cap before the whole of it.
+        """Grow the arrays to hold `size` states.
 
-        So that an array and the copy that takes its place never need more than is promised.
+        They grow to half of the cap before the whole of it, so that an array and the copy that
+        takes its place never need more than is promised.
         """
         used = len(self)
         if size > len(self._next):

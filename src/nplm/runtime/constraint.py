@@ -22,7 +22,7 @@ class Constraint:
 
     Attributes:
         vocab_size: V.
-        min_length: symbols before the end may be drawn.
+        min_length: how many symbols must come before the end may be drawn.
         unknown: the id that may not be drawn; None where all may.
     """
 
@@ -53,7 +53,7 @@ class Constraint:
 
     @cached_property
     def _allowed(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None]:
-        """In a state that is not accepting, and in one that is."""
+        """What `allowed` gives where the state is not accepting (0), and where it is (1)."""
         ids = np.arange(self.vocab_size)
         if self.unknown is None:
             return np.asarray(ids != BOUNDARY), None

@@ -12,7 +12,7 @@ import numpy as np
 from nplm.checks import MAX_SIZE
 from nplm.errors import ConstraintError
 from nplm.generation import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
-from nplm.runtime.automata import Automata
+from nplm.runtime.automatoncache import AutomatonCache
 from nplm.runtime.modelcard import ModelCard
 from nplm.runtime.walk import Generated, GeneratedBatch, walk
 from nplm.stepmodel import StepModel
@@ -41,13 +41,13 @@ def generate(
             has no filter of known strings to leave out; while it runs: too few can be found.
         DataError: the prefix has a symbol the model does not know.
     """
-    automata = Automata(model, card, cache_mb)
-    batches = generate_batches(automata, sampling, stream or StreamConfig(), nats=True)
+    cache = AutomatonCache(model, card, cache_mb)
+    batches = generate_batches(cache, sampling, stream or StreamConfig(), nats=True)
     return (string for batch in batches for string in batch.strings())
 
 
 def generate_batches(
-    automata: Automata,
+    cache: AutomatonCache,
     sampling: SamplingConfig,
     stream: StreamConfig,
     *,
@@ -61,7 +61,7 @@ def generate_batches(
     Args:
         nats: whether their probabilities, and whether each is known, are asked for.
     """
-    card = automata.card
+    card = cache.card
     prefix = card.encode(sampling.prefix)
     check_lengths(sampling, len(prefix))
     if stream.novel and card.novelty is None:
@@ -70,11 +70,11 @@ def generate_batches(
             "export it again, with its filter: nplm export onnx",
         )
     chooser = _Chooser(card, stream, seen=nats)
-    return _chosen(automata, sampling, prefix, stream, chooser, nats, batch)
+    return _chosen(cache, sampling, prefix, stream, chooser, nats, batch)
 
 
 def _chosen(
-    automata: Automata,
+    cache: AutomatonCache,
     sampling: SamplingConfig,
     prefix: list[int],
     stream: StreamConfig,
@@ -88,8 +88,8 @@ def _chosen(
         rows = min(rows, stream.at_most(found, first))
         if not rows or first - last_found >= stream.patience:
             raise _too_few(found, stream, first - stream.start, too_long)
-        with automata.turn:
-            automaton = automata.of(sampling, logs=nats)
+        with cache.turn:
+            automaton = cache.of(sampling, logs=nats)
             rows = min(rows, automaton.most, max(1, WALK_SYMBOLS // sampling.max_length))
             part = walk(automaton, chooser.tokenizer, sampling, prefix, stream, first, rows)
         part = chooser.choose(part)

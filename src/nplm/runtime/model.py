@@ -12,10 +12,10 @@ from typing import Any
 
 from nplm.generation import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
 from nplm.runtime import generate as walks
-from nplm.runtime.automata import Automata
+from nplm.runtime.automatoncache import AutomatonCache
 from nplm.runtime.modelcard import ModelCard
+from nplm.runtime.onnxmodel import open_model
 from nplm.runtime.score import Scored, ScoredBatch, Scorer
-from nplm.runtime.session import open_model
 from nplm.runtime.suggest import Suggestions, suggest
 from nplm.runtime.walk import Generated, GeneratedBatch
 
@@ -50,8 +50,8 @@ class Model:
     ) -> None:
         self._options = (str(path), device, threads, cache_mb)
         self._model = open_model(Path(path), device, threads)
-        self._automata = Automata(self._model, self._model.card, cache_mb)
-        self._scorer = Scorer(self._automata)
+        self._cache = AutomatonCache(self._model, self._model.card, cache_mb)
+        self._scorer = Scorer(self._cache)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Model, self._options
@@ -152,7 +152,7 @@ class Model:
         stream = StreamConfig(
             count, seed, start, indices=indices, novel=novel, unique=unique, cut=cut
         )
-        return walks.generate_batches(self._automata, sampling, stream, nats=nats)
+        return walks.generate_batches(self._cache, sampling, stream, nats=nats)
 
     def score(self, strings: Iterable[str]) -> Iterator[Scored]:
         """How probable each string is: one score for each, in order.
@@ -177,4 +177,4 @@ class Model:
             DataError: the prefix has a symbol the model does not know.
             ConstraintError: it is longer than `max_length`, or the search would not end soon.
         """
-        return suggest(self._automata, prefix, count, max_length)
+        return suggest(self._cache, prefix, count, max_length)

@@ -12,8 +12,8 @@ from functools import cached_property
 from typing import Any
 
 from nplm.errors import DamagedError, DataError
+from nplm.runtime.checksum import BLANK
 from nplm.runtime.novelty import NoveltyFilter
-from nplm.runtime.signature import UNSIGNED
 from nplm.text.tokenizer import LEVEL, Tokenizer
 from nplm.text.vocab import BOUNDARY, Vocab, normalize
 
@@ -68,7 +68,7 @@ class ModelCard:
         return FORMAT_2 if self.vocab.unknown else FORMAT
 
     @property
-    def signed(self) -> bool:
+    def has_checksum(self) -> bool:
         """Whether the file carries a hash of itself."""
         return self.format == FORMAT_2
 
@@ -83,7 +83,11 @@ class ModelCard:
             "normalize": self.normalize,
             "longest": self.longest,
             "dataset_sha256": self.dataset_sha256,
-            **({"document": DOCUMENT, "unknown_id": self.vocab.unknown_id} if self.signed else {}),
+            **(
+                {"document": DOCUMENT, "unknown_id": self.vocab.unknown_id}
+                if self.has_checksum
+                else {}
+            ),
             **self.extra,
         }
 
@@ -93,8 +97,8 @@ class ModelCard:
             f"nplm.{key}": json.dumps(value, ensure_ascii=False, sort_keys=True)
             for key, value in self.facts().items()
         }
-        if self.signed:
-            metadata[SHA256] = json.dumps(UNSIGNED)
+        if self.has_checksum:
+            metadata[SHA256] = json.dumps(BLANK)
         return metadata | ({NOVELTY: self.novelty.to_text()} if self.novelty else {})
 
     @classmethod

@@ -1,8 +1,8 @@
-"""One row of logits to one symbol: options, seeded uniforms, inverse cumulative distribution.
+"""How strings are drawn: rows of logits to cumulative distributions, and the seeded uniforms.
 
-The only sampler. String i of a stream depends on (model, options, seed, i) and nothing else: its
-t-th draw uses one Philox4x64-10 uniform that is a function of (seed, i, t). B is the number of
-rows, V the vocabulary size.
+The look-up of a uniform in a row is `rows.search`. String i of a stream depends on (model, options,
+seed, i) and nothing else: its t-th draw uses one Philox4x64-10 uniform that is a function of
+(seed, i, t). B is the number of rows, V the vocabulary size.
 """
 
 import numpy as np
@@ -82,8 +82,3 @@ def cumulative(p: NDArray[np.float64]) -> NDArray[np.float64]:
     cdf = np.cumsum(p, axis=1, out=p)
     cdf /= cdf[:, -1:].copy()
     return cdf
-
-
-def draw(cdf: NDArray[np.float64], u: NDArray[np.float64]) -> NDArray[np.int64]:
-    """(B, V) cumulative rows and (B,) uniforms -> (B,) the first id k with cdf[k] > u."""
-    return np.asarray((cdf > u[:, None]).argmax(axis=1))

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nplm.generation import DEFAULT_CACHE_MB
-from nplm.runtime.automata import Automata
 from nplm.runtime.automaton import Automaton
+from nplm.runtime.automatoncache import AutomatonCache
 from nplm.runtime.modelcard import ModelCard
 from nplm.stepmodel import StepModel
 
@@ -95,13 +95,13 @@ class ScoredBatch:
 class Scorer:
     """Scores strings with one model; what it has walked stays known between calls."""
 
-    def __init__(self, automata: Automata) -> None:
-        self._automata = automata
+    def __init__(self, cache: AutomatonCache) -> None:
+        self._cache = cache
 
     @classmethod
     def of(cls, model: StepModel, card: ModelCard, cache_mb: float = DEFAULT_CACHE_MB) -> "Scorer":
         """A scorer with automata of its own."""
-        return cls(Automata(model, card, cache_mb))
+        return cls(AutomatonCache(model, card, cache_mb))
 
     def strings(self, strings: Iterable[str]) -> ScoredBatch:
         """Score strings, each normalised as the training text was.
@@ -112,11 +112,11 @@ class Scorer:
         texts = _checked(strings)
         # Nothing is done outside the turn: threads that prepare while one walks take the
         # interpreter from it at every array operation, a fifth of the speed of eight threads.
-        with self._automata.turn:
-            return self._score(self._automata.of(logs=True), texts)
+        with self._cache.turn:
+            return self._score(self._cache.of(logs=True), texts)
 
     def _score(self, automaton: Automaton, texts: list[str]) -> ScoredBatch:
-        tokenizer = self._automata.card.tokenizer
+        tokenizer = self._cache.card.tokenizer
         strings = tokenizer.encode(texts)
         ids, starts, lengths = strings.ids.astype(np.int64), strings.offsets[:-1], strings.lengths
         unseen = ids == tokenizer.unseen

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from nplm.checks import check_integer
 from nplm.errors import ConstraintError
 from nplm.generation import SamplingConfig
-from nplm.runtime.automata import Automata
 from nplm.runtime.automaton import Automaton
+from nplm.runtime.automatoncache import AutomatonCache
 from nplm.runtime.generate import check_lengths, default_max_length
 from nplm.runtime.modelcard import ModelCard
 from nplm.text.vocab import BOUNDARY, Vocab
@@ -45,7 +45,7 @@ class Suggestions:
 
 
 def suggest(
-    automata: Automata,
+    cache: AutomatonCache,
     prefix: str,
     count: int = 10,
     max_length: int | None = None,
@@ -61,12 +61,12 @@ def suggest(
         UsageError: `count` is not a whole number from 0 up.
     """
     check_integer("count", count, 0)
-    card = automata.card
+    card = cache.card
     longest = default_max_length(card) if max_length is None else max_length
     ids = card.encode(prefix)
     check_lengths(SamplingConfig(min_length=0, max_length=longest), len(ids))
-    with automata.turn:
-        rows = _Rows(automata.of(logs=True), card.vocab)
+    with cache.turn:
+        rows = _Rows(cache.of(logs=True), card.vocab)
         row = rows.after(tuple(ids))
         symbols = [
             NextSymbol(None if k == BOUNDARY else card.vocab.symbols[k - 1], math.exp(row[k]))

@@ -26,8 +26,8 @@ def vocab_of(texts: Iterable[str], min_count: int = 0) -> Vocab:
     """The vocabulary of the symbols in `texts`, ordered by code point.
 
     Args:
-        min_count: those seen less often are one unknown symbol, as is whatever `texts` lack; at 0
-            there is no unknown symbol.
+        min_count: symbols seen fewer times than this are left to the unknown symbol, as those are
+            that `texts` lack; at 0 there is no unknown symbol.
     """
     counts = np.bincount(code_points("".join(texts)), minlength=CODE_POINTS)
     frequent = np.flatnonzero(counts >= max(1, min_count))

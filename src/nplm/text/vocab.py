@@ -1,8 +1,9 @@
 """Symbols and their ids. Id 0 is the boundary; it pads the start and ends the string.
 
-A vocabulary may hold an unknown symbol, which stands for every one that it does not list. The
-boundary is shown as "." in tables but is never a character, so a "." in the data has an id of its
-own. One code point is one symbol. Normalisation belongs to whoever reads text, not to here.
+A vocabulary may hold an unknown symbol, which stands for every one that it does not list; texts get
+its id from a `Tokenizer`, while `Vocab.encode` is for what must be known, as a prefix. The boundary
+is shown as "." in tables but is never a character, so a "." in the data has an id of its own. One
+code point is one symbol.
 """
 
 import unicodedata
@@ -53,11 +54,6 @@ class Vocab:
     def spellings(self) -> tuple[str, ...]:
         """How each id but the boundary is written."""
         return (*self.symbols, UNKNOWN_SHOWN) if self.unknown else self.symbols
-
-    @classmethod
-    def of(cls, text: Iterable[str]) -> "Vocab":
-        """The vocabulary of all code points in `text`, ordered by code point."""
-        return cls(tuple(sorted({symbol for part in text for symbol in part})))
 
     def encode(self, text: str) -> list[int]:
         """The ids of the symbols of `text`, without a boundary.

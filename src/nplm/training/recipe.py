@@ -149,7 +149,7 @@ class Recipe:
         return Evaluated(self.step, self.train_seconds, train, val, rate)
 
     def _weigh(self, mixture: Mixture) -> None:
-        """Learn the weights of the parts on val, never on anything else."""
+        """Set the weights of the parts: as asked for, or learnt, on val and nothing else."""
         weight = self.config.mixture.ngram_weight
         if isinstance(weight, float | int):
             mixture.weigh(share_out(weight, len(self.networks)))

@@ -1,7 +1,7 @@
 """What a network learns of each context, (1 - a) p(.|c) + a p_ngram(.|c), and how far it is off.
 
-Dense, as one table of all contexts and symbols, or as the pairs that the counts hold: then a step
-keeps nothing as large as its logits but the gradient of those.
+Dense, as one table of all contexts and symbols, or sparse, as the pairs that the counts hold: then
+the gradient is the only other array as large as the logits.
 
 Letters: R rows of a batch, V vocabulary size, C distinct contexts, P pairs.
 """
@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nplm.counts.contexts import ContextTable, pairs_of
+from nplm.counts.contexts import ContextTable
 from nplm.counts.ngram import CHUNK, NGram
+from nplm.counts.sparserows import pairs_of
 
 MAX_DENSE = 1 << 26  # entries of a dense (C, V) table, 256 MB in float32
 FEW_SYMBOLS = 512  # up to which rows of that table are quicker than pairs (docs/log.md)

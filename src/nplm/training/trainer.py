@@ -1,7 +1,7 @@
 """Steps: networks, batches and an optimiser. What they are taken for is `training.recipe`'s.
 
 On the CPU the result depends only on networks, batches, torch version and thread count. A trainer
-has a random state of its own: the caller's is what it was whenever he has control.
+has a random state of its own and leaves the caller's as it was.
 """
 
 import math
@@ -51,7 +51,7 @@ class Trainer:
         self.step = 0
 
     def take(self, at_most: int) -> list[float]:
-        """Take one step; on a GPU, as many as are worth reading the losses back once.
+        """Take one step; on a GPU several, up to `at_most`, before their losses are read back.
 
         Returns:
             their losses, in nats per symbol.

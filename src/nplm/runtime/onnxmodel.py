@@ -16,8 +16,8 @@ from nplm.checks import check_integer
 from nplm.commandline import command_line
 from nplm.errors import DamagedError, DeviceError
 from nplm.files import read_bytes
+from nplm.runtime.checksum import verify_checksum
 from nplm.runtime.modelcard import SHA256, ModelCard
-from nplm.runtime.signature import check
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -62,7 +62,7 @@ def open_model(path: Path, device: str = "cpu", threads: int = 1) -> OnnxModel:
 
     Raises:
         NotFoundError: there is no such file.
-        DamagedError: it is not ONNX, or its metadata is broken.
+        DamagedError: it is not ONNX, its metadata is broken, or its own hash is another.
         DataError: it is not a model of ours.
         DeviceError: the device is not available.
         UsageError: `threads` is not a whole number above 0.
@@ -98,8 +98,8 @@ def open_bytes(content: bytes, where: str, device: str = "cpu", threads: int = 1
             "onnxruntime could not start CUDA", 'check the driver, or use `device="cpu"`'
         )
     card = ModelCard.from_metadata(metadata, where)
-    if card.signed:
-        check(content, json.loads(metadata[SHA256]), where)
+    if card.has_checksum:
+        verify_checksum(content, json.loads(metadata[SHA256]), where)
     _check_interface(session, card, where)
     return OnnxModel(session, card, kind)
 

@@ -3,8 +3,8 @@
 Calls take turns. Nobody holds an automaton while control is with the caller: a walk takes its turn
 and ends it, so generators of one model may be interleaved and shared by threads.
 
-    with automata.turn:
-        automaton = automata.of(sampling)
+    with cache.turn:
+        automaton = cache.of(sampling)
 """
 
 from dataclasses import replace
@@ -21,14 +21,14 @@ from nplm.stepmodel import StepModel
 MAX_CACHE_MB = 1_000_000_000
 
 
-class Automata:
+class AutomatonCache:
     """Automata of a model by the options that their rows depend on.
 
     Args:
         card: what the model says about itself.
-        cache_mb: megabytes of rows and states that are kept, of all automata together. One that
-            grows past it forgets; others are dropped, the one used longest ago first, when they
-            hold more than half.
+        cache_mb: megabytes of rows and states that are kept, of all automata together. Before an
+            automaton is walked, others are dropped until they hold at most half of that, the one
+            used longest ago first. It may fill what they leave; then it forgets its states.
 
     Attributes:
         model, card: as they were given.
@@ -57,7 +57,7 @@ class Automata:
             sampling: options of what is drawn; None where nothing is.
             logs: whether log-probabilities are needed as well.
         """
-        # Neither where a walk begins nor where it is cut is a matter of rows.
+        # Rows do not depend on where a walk begins, nor on where it is cut.
         options = sampling and replace(sampling, prefix="", max_length=SamplingConfig.max_length)
         key = (options, logs)
         maker = RowMaker(self.model, self._constraint(sampling), *key)

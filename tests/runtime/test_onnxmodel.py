@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nplm.errors import DataError, DeviceError
-from nplm.runtime.session import available_providers, choose_device, open_bytes, open_model
+from nplm.runtime.onnxmodel import available_providers, choose_device, open_bytes, open_model
 from nplm.stepmodel import all_logits
 
 
