@@ -67,12 +67,19 @@ def test_the_page_lists_all_that_is_public() -> None:
     from nplm.api.openrun import Run
     from nplm.counts.evaluate import Nats
     from nplm.export.onnxfile import Proof
+    from nplm.runs.run import Saved, Started
     from nplm.runtime.model import Model
+    from nplm.runtime.score import Scored, ScoredBatch
+    from nplm.runtime.suggest import Completion, NextSymbol, Suggestions
+    from nplm.runtime.walk import Generated, GeneratedBatch
     from nplm.text.dataset import Dataset
+    from nplm.training.events import Evaluated, Stepped
 
+    kinds = (Dataset, Run, Nats, Proof, Model, Generated, GeneratedBatch, Scored, ScoredBatch)
+    kinds += (Suggestions, NextSymbol, Completion, Started, Stepped, Evaluated, Saved)
     functions = [name for name in nplm.__all__ if name != "__version__"]
     expected = {"nplm": [f"{name}{signature(getattr(nplm, name))}" for name in functions]}
-    expected |= {kind.__name__: [*members(kind)] for kind in (Dataset, Run, Nats, Proof, Model)}
+    expected |= {kind.__name__: [*members(kind)] for kind in kinds}
     found = listed()
     assert found.keys() == expected.keys()
     for heading, lines in expected.items():

@@ -54,11 +54,10 @@ def build(
         TypeError: an item is not a string.
         UsageError: an option is out of bounds.
     """
-    from nplm.api.datasource import build_dataset
+    from nplm.api.datasource import build_dataset, shares_of
     from nplm.config import DatasetConfig
 
-    train, val, test = map(str, split)
-    config = DatasetConfig((train, val, test), split_by, distinct, normalize, seed, min_count)
+    config = DatasetConfig(shares_of(split), split_by, distinct, normalize, seed, min_count)
     return build_dataset(strings, config, out, force=force)
 
 
@@ -79,8 +78,8 @@ def train(
     It is saved every two seconds: after a Ctrl-C or a kill, `resume` goes on from there.
 
     Args:
-        data: the folder of a data set, a data set, or strings to `build` one of. What is in no
-            folder is saved in `out`, so that the run finds it again.
+        data: the folder of a data set, a data set, or strings to `build` one of. All but a folder
+            is saved in `out`, so that the run finds it again.
         out: the run's folder.
         preset: the settings to begin with, by name or whole (as `Run.config`); None is "default"
             or, to resume, the run's own.

@@ -56,6 +56,7 @@ class DatasetConfig:
 
     def __post_init__(self) -> None:
         check_integer("min_count", self.min_count, 0)
+        check_switch("distinct", self.distinct)
         check_choice("split_by", self.split_by, SplitBy)
         check_choice("normalize", self.normalize, Normalization)
         check_integer("seed", self.seed, 0, MAX_SEED)

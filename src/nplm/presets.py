@@ -135,7 +135,7 @@ def override(config: RunConfig, values: Mapping[str, Any], where: str) -> RunCon
                 changed[key][name] = inner
             continue
         if key in sections:
-            raise UsageError(f"{where}: {key} is {value!r}", f"give a table: [{key}]")
+            raise UsageError(_at(where, f"{key} is {value!r}"), f"give a table: [{key}]")
         section = next((s for s, names in sections.items() if key in names), None)
         if section is None:
             keys = [*sections, *chain(*sections.values())]
@@ -162,7 +162,13 @@ def _names(settings: type) -> list[str]:
 
 
 def _unknown(key: str, name: str, names: list[str], where: str) -> UsageError:
-    return UsageError(f"{where}: unknown setting {key!r}", f"did you mean {nearest(name, names)}?")
+    return UsageError(
+        _at(where, f"unknown setting {key!r}"), f"did you mean {nearest(name, names)}?"
+    )
+
+
+def _at(where: str, problem: str) -> str:
+    return f"{where}: {problem}" if where else problem
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

@@ -1,15 +1,19 @@
 """Training from Python gives the run that the command gives, stopped and resumed or not."""
 
+import io
 import shutil
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
+from rich.console import Console
 
 import nplm
+from nplm.api import trainrun
+from nplm.api.progressbar import RunBar
 from nplm.config import MixtureConfig, ModelConfig, PresetName, RunConfig, TrainConfig
-from nplm.errors import DataError, UsageError
+from nplm.errors import DataError, NotFoundError, UsageError
 from nplm.presets import PRESETS, Settings, override, preset
 from nplm.runs.layout import DATASET, LOSSES
 from nplm.text.dataset import Dataset
@@ -79,7 +83,7 @@ def test_what_is_there_is_replaced_only_with_force(
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"hidden": 5}, "did you mean hidden_size"),
+        ({"hidden": 5}, "^unknown setting 'hidden'; did you mean hidden_size"),
         ({"preset": "clasic"}, "choose classic"),
         ({"steps": 0}, "`steps` is 0"),
         ({"resume": True, "force": True}, "contradict"),
@@ -109,3 +113,31 @@ def test_progress_is_nothing_where_there_is_no_terminal(
 ) -> None:
     nplm.train(names, tmp_path / "run", preset=tiny_config, steps=20, progress=True)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("kind", ["terminal", "jupyter", "file"])
+def test_a_bar_is_on_a_terminal_or_in_a_notebook(kind: str) -> None:
+    console = Console(
+        file=io.StringIO(), force_terminal=kind == "terminal", force_jupyter=kind == "jupyter"
+    )
+    assert RunBar(3, console)._bar.disable == (kind == "file")
+
+
+def test_a_run_killed_before_its_data_were_saved_finds_them_again(
+    names: list[str], tiny_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With other data in the way, those of the run that it replaces."""
+    nplm.train(names, tmp_path / "run", preset=tiny_config, steps=20)
+    with monkeypatch.context() as patch:
+        patch.setattr(trainrun, "_keep", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            nplm.train(names[:500], tmp_path / "run", preset=tiny_config, force=True)
+    run = nplm.train(names[:500], tmp_path / "run", resume=True)
+    assert run.finished
+    assert run.evaluate("train").symbols == nplm.build(names[:500]).symbols("train")
+
+
+def test_nothing_is_made_where_there_is_nothing_to_resume(names: list[str], tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError):
+        nplm.train(names, tmp_path / "none", preset="classic", resume=True)
+    assert not (tmp_path / "none").exists()

@@ -105,6 +105,7 @@ def test_a_list_that_train_made_a_data_set_of(nplm: "Nplm", trained: Path) -> No
         "--distinct --normalize none",
         "--split 1,0,0",
         "--split 5e-1,1/2,0",
+        "--min-count 3",
     ],
 )
 def test_the_command_line_of_a_data_set(nplm: "Nplm", trained: Path, options: str) -> None:
@@ -119,6 +120,20 @@ def test_the_command_line_of_a_data_set(nplm: "Nplm", trained: Path, options: st
     (words,) = nplm.pasted(build)
     nplm.ok(*words)
     assert load(trained / "again" / "data" / "my list").sha256 == data.sha256
+
+
+def test_the_command_lines_of_a_run_made_in_python(nplm: "Nplm", trained: Path) -> None:
+    """There is no file to build its data set of: they begin with that of the run."""
+    import nplm as package
+    from nplm.runs.facts import read_facts
+
+    strings = [f"{a}{b}a" for a in "abcd" for b in "efgh"]
+    run = package.train(strings, trained / "run", preset="classic", steps=3)
+    data = load(trained / "run" / "dataset")
+    first, *_ = commands(run.folder, read_facts(run.folder), data)
+    (words,) = nplm.pasted(first)
+    assert words[:2] == ["train", str(trained / "run" / "dataset")]
+    nplm.ok(*words)
 
 
 def test_force_and_out(nplm: "Nplm", trained: Path) -> None:

@@ -38,3 +38,10 @@ def parser() -> Any:
 )
 def test_a_message_speaks_of_options(parser: Any, words: str, message: str, line: str) -> None:
     assert speak_of_options(message, command_of(parser, words.split())) == line
+
+
+def test_what_the_user_typed_between_backticks_stays(parser: Any) -> None:
+    words = ["generate", "--prefix", "`count`"]
+    message = "'`count`' has symbols the model never saw; ask for a smaller `max_length`"
+    line = speak_of_options(message, command_of(parser, words), words)
+    assert line == "'`count`' has symbols the model never saw; ask for a smaller --max-length"

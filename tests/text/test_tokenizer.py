@@ -42,6 +42,16 @@ def test_rare_symbols_are_one_unknown_symbol(strings: list[str], min_count: int)
     assert tokenizer.lines(encoded).decode().split("\n")[: len(masked)] == masked
 
 
+def test_how_the_unknown_symbol_is_written_is_no_symbol_beside_it() -> None:
+    """A text may hold U+FFFD: then it is one of the unknown ones, whatever its count."""
+    texts = ["a\ufffdb"] * 9
+    assert vocab_of(texts).symbols == ("a", "b", "\ufffd")
+    tokenizer = Tokenizer(vocab_of(texts, 3))
+    encoded = tokenizer.encode(texts[:1])
+    assert encoded.ids.tolist() == [1, 3, 2, 0]
+    assert tokenizer.encode(tokenizer.decode(encoded)).ids.tolist() == [1, 3, 2, 0]
+
+
 def test_the_vocabulary_of_nothing_is_empty() -> None:
     assert vocab_of([]) == vocab_of(["", ""]) == Vocab(())
 

@@ -25,7 +25,7 @@ def test_the_unknown_symbol_has_the_last_id() -> None:
     vocab = Vocab(("a", "b"), unknown=True)
     assert (len(vocab), vocab.unknown_id, Vocab(("a", "b")).unknown_id) == (4, 3, None)
     assert vocab.decode([1, 3, 2]) == "a\ufffdb"
-    assert [vocab.shown(k) for k in range(4)] == [".", "a", "b", "\ufffd"]
+    assert vocab.spellings == ("a", "b", "\ufffd")
     with pytest.raises(DataError, match="never saw: c"):
         vocab.encode("c")
 
@@ -52,7 +52,6 @@ def test_a_full_stop_in_the_data_has_an_id_of_its_own() -> None:
     vocab = vocab_of(["a.b"])
     assert vocab.encode(".") == [1]
     assert vocab.decode([1]) == "."
-    assert (vocab.shown(0), vocab.shown(1), vocab.shown(2)) == (".", ".", "a")
 
 
 def test_the_empty_vocabulary_has_the_boundary_alone() -> None:
@@ -106,11 +105,6 @@ def test_the_boundary_cannot_be_decoded(ids: list[int]) -> None:
 
 def test_decode_takes_any_iterable_once() -> None:
     assert Vocab(("a", "b")).decode(iter([2, 1])) == "ba"
-
-
-def test_an_unprintable_symbol_is_shown_quoted() -> None:
-    assert Vocab(("\t", " ")).shown(1) == r"'\t'"
-    assert Vocab(("\t", " ")).shown(2) == "' '"
 
 
 def test_symbols_with_a_blank_among_them_are_all_quoted() -> None:

@@ -27,7 +27,7 @@ def test_bengio_equation_by_hand() -> None:
 
 
 def test_the_lesson_model_has_11897_parameters() -> None:
-    assert NeuralLM(LESSON_NETWORK, 27).parameter_count() == 11_897
+    assert sum(p.numel() for p in NeuralLM(LESSON_NETWORK, 27).parameters()) == 11_897
 
 
 def test_the_scaled_start_is_near_uniform() -> None:

@@ -1,6 +1,7 @@
 """What training does to its caller's torch: nothing, whenever the caller has control."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -167,4 +168,20 @@ def test_evaluating_and_exporting_change_nothing(
     opened = load_run(run_folder)
     opened.model(table_of(small, "train", 3).contexts[:5].astype("int64"))
     export(opened, small, tmp_path / "names.onnx")
+    assert settings() == callers
+
+
+def test_runs_in_threads_are_as_if_alone(
+    small: Dataset, config: RunConfig, tmp_path: Path, callers: tuple[Any, ...]
+) -> None:
+    """What torch keeps for the process serves one of them at a time, and is the caller's again."""
+
+    def train(name: str) -> bytes:
+        for _ in run.train(tmp_path / name, config, small, tmp_path / "data", "cpu"):
+            pass
+        return (tmp_path / name / LOSSES).read_bytes()
+
+    alone = train("alone")
+    with ThreadPoolExecutor(3) as pool:
+        assert set(pool.map(train, ["a", "b", "c"])) == {alone}
     assert settings() == callers

@@ -1,14 +1,14 @@
 """What Python hands in as data: a text file, strings, the folder of a data set, or a Dataset."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from nplm.config import DatasetConfig
-from nplm.errors import DataError
+from nplm.errors import DataError, UsageError
 from nplm.files import read_bytes
 from nplm.text import dataset
 from nplm.text.dataset import Dataset
-from nplm.text.sources import Source, read_source
+from nplm.text.sources import IN_MEMORY, Source, read_source
 from nplm.text.vocab import normalize
 
 
@@ -26,6 +26,14 @@ def build_dataset(
     dataset.refuse_folder(folder, force=force)
     dataset.save(dataset.build(source_of(strings, config.normalize), config), folder)
     return dataset.load(folder)
+
+
+def shares_of(split: Sequence[float | str]) -> tuple[str, str, str]:
+    """Three shares as text; UsageError where there are not three."""
+    shares = tuple(map(str, split))
+    if len(shares) != 3:
+        raise UsageError(f"`split` is {split!r}", "give three shares, as (0.8, 0.1, 0.1)")
+    return shares[0], shares[1], shares[2]
 
 
 def source_of(strings: str | Path | Iterable[str], form: str) -> Source:
@@ -49,7 +57,7 @@ def source_of(strings: str | Path | Iterable[str], form: str) -> Source:
     texts = [normalize(item, form) for item in items if item]
     if not texts:
         raise DataError("there are no strings", "give at least one that is not empty")
-    return Source("strings", texts, len(items) - len(texts))
+    return Source(IN_MEMORY, texts, len(items) - len(texts))
 
 
 def open_data(data: Dataset | str | Path | Iterable[str]) -> tuple[Dataset, Path | None]:
@@ -61,5 +69,7 @@ def open_data(data: Dataset | str | Path | Iterable[str]) -> tuple[Dataset, Path
     if isinstance(data, Dataset):
         return data, None
     if isinstance(data, str | Path):
+        if Path(data).is_file():
+            raise DataError(f"{data} is a file", "build a data set of it first: nplm.build(...)")
         return dataset.load(Path(data)), Path(data)
     return build_dataset(data, DatasetConfig(), None, force=False), None

@@ -30,7 +30,7 @@ class RunBar:
             TextColumn("{task.fields[speed]:,.0f} steps/s"),
             TimeRemainingColumn(),
             console=console,
-            disable=not console.is_terminal or not steps,
+            disable=not (console.is_terminal or console.is_jupyter) or not steps,
         )
         self._task = self._bar.add_task("", total=steps, loss="-", val="-", speed=0.0)
         self._loss, self._shown = nan, 0

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from nplm.api.datasource import open_data
 from nplm.api.openrun import Run
 from nplm.config import RunConfig
-from nplm.errors import UsageError
+from nplm.errors import DataError, UsageError
 from nplm.extras import training_extra
 from nplm.presets import Settings, override, preset
 from nplm.runs.facts import read_facts
 from nplm.runs.layout import DATASET
-from nplm.text.dataset import Dataset, refuse_folder, save
+from nplm.text.dataset import Dataset, load, refuse_folder, save
 
 if TYPE_CHECKING:
     from nplm.runs.run import RunEvent
@@ -40,9 +40,10 @@ def train_run(
     if resume and force:
         raise UsageError("`resume` and `force` contradict each other", "give one of them")
     target = Path(out)
+    resumed = read_facts(target).config if resume else None
     if not resume:
         run.refuse_run(target, force=force)
-    config = override(_base(base, target if resume else None), settings, "")
+    config = override(_base(base, resumed), settings, "")
     dataset, folder = open_data(data)
     if folder is None:
         refuse_folder(target / DATASET, force=True)
@@ -60,11 +61,11 @@ def train_run(
     return Run(target)
 
 
-def _base(base: str | RunConfig | None, resumed: Path | None) -> RunConfig:
+def _base(base: str | RunConfig | None, resumed: RunConfig | None) -> RunConfig:
     """What the settings are to override: a preset, whole settings, or those of a resumed run."""
     if isinstance(base, RunConfig):
         return base
-    return read_facts(resumed).config if resumed and base is None else preset(base or "default")
+    return resumed if resumed and base is None else preset(base or "default")
 
 
 def _keep(dataset: Dataset, run: Path, *, resume: bool) -> None:
@@ -74,5 +75,12 @@ def _keep(dataset: Dataset, run: Path, *, resume: bool) -> None:
     """
     own = run / DATASET
     is_place = read_facts(run).dataset_folder(run) == own.resolve()
-    if is_place and not (resume and own.exists()):
+    if is_place and not (resume and _holds(own, dataset)):
         save(dataset, own)
+
+
+def _holds(folder: Path, dataset: Dataset) -> bool:
+    try:
+        return load(folder).sha256 == dataset.sha256
+    except DataError:  # there is none, or not the whole of it
+        return False

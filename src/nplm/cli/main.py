@@ -94,7 +94,7 @@ def main() -> None:
         sys.stdout.flush()
     except NplmError as error:
         command = command_of(typer.main.get_command(app), sys.argv[1:])
-        code = _fail(speak_of_options(str(error), command), error.exit_code)
+        code = _fail(speak_of_options(str(error), command, sys.argv[1:]), error.exit_code)
     except ParserError as error:
         command = getattr(getattr(error, "ctx", None), "command_path", "nplm")
         message = getattr(error, "format_message", error.__str__)()

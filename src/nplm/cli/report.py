@@ -55,10 +55,15 @@ def commands(folder: Path, facts: "RunFacts", dataset: "Dataset") -> list[str]:
     What they make has the names of what there is, in a folder `again`: nothing is replaced, and the
     exported model is the same to the byte.
     """
+    from nplm.text.sources import IN_MEMORY
+
     name, again = folder.resolve().name, Path("again")
     data, run = again / "data" / dataset.name, again / "checkpoints" / name
+    build = [command_line("dataset", "build", *_build_options(dataset), "--out", data)]
+    if dataset.source["file"] == IN_MEMORY and "path" not in dataset.source:
+        data, build = facts.dataset_folder(folder), []  # there is no file to build it of
     return [
-        command_line("dataset", "build", *_build_options(dataset), "--out", data),
+        *build,
         command_line(
             "train", data, *as_flags(facts.config), "--device", facts.device, "--out", run
         ),
@@ -75,4 +80,5 @@ def _build_options(dataset: "Dataset") -> list[str | Path]:
     words = [Path(path), "--split", ",".join(source["split"]), "--split-by", source["split_by"]]
     words += ["--distinct"] if source["distinct"] else []
     words += ["--normalize", dataset.normalize] if dataset.normalize != "nfc" else []
+    words += ["--min-count", str(source["min_count"])] if "min_count" in source else []
     return [*words, "--seed", str(source["seed"])]

@@ -12,7 +12,7 @@ from nplm.cli.settings import NAME, PRESET_HELP, settings_for, with_settings
 from nplm.cli.signals import stop_on_signal
 from nplm.commandline import command_line, quote
 from nplm.config import PresetName
-from nplm.errors import InterruptedRunError, UsageError
+from nplm.errors import DataError, InterruptedRunError, UsageError
 from nplm.extras import training_extra
 
 if TYPE_CHECKING:
@@ -96,11 +96,15 @@ def _dataset(source: Path | None) -> tuple["Dataset", Path]:
         return dataset.load(folder), folder
     folder = latest.DATA / source.stem
     strings = sources.read_source(read_bytes(source), source.name, path=str(source))
-    built = dataset.build(strings, DatasetConfig())
-    if not folder.exists():
-        dataset.save(built, folder)
-        note(f"{len(built.vocab)} symbols -> {folder}")
-    elif dataset.load(folder).sha256 != built.sha256:
+    try:
+        built = dataset.build(strings, DatasetConfig())
+        if not folder.exists():
+            dataset.save(built, folder)
+            note(f"{len(built.vocab)} symbols -> {folder}")
+    except DataError as error:  # its cure are options of another command
+        by_hand = command_line("dataset", "build", source, "--split", "1,0,0", "--out", "DIR")
+        raise DataError(error.problem, f"make the data set first, as by {by_hand}") from error
+    if dataset.load(folder).sha256 != built.sha256:
         raise UsageError(
             f"{folder} is a data set of something else than {source}",
             f"name it, or build again: {command_line('dataset', 'build', source, '--force')}",

@@ -5,6 +5,7 @@ of the arguments that they are given to, or their options have.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from nplm.errors import ARGUMENT
@@ -12,19 +13,20 @@ from nplm.errors import ARGUMENT
 PLACES = ("folder", "path")  # what functions call the place they write to; commands have --out
 
 
-def speak_of_options(message: str, command: Any) -> str:
+def speak_of_options(message: str, command: Any, words: Sequence[str] = ()) -> str:
     """`message` with the arguments that a Typer command has options for as these options.
 
-    `count` becomes -n, `force=True` --force, `device="cpu"` --device cpu.
+    `count` becomes -n, `force=True` --force, `device="cpu"` --device cpu. What stands between
+    backticks in `words`, the command line, is the user's own and stays.
     """
     options = option_names(command)
 
     def option(argument: re.Match[str]) -> str:
         name, value = argument.groups()
-        if name not in options:
+        if name not in options or any(argument[0] in word for word in words):
             return argument[0]
-        words = "" if value in (None, "True") else " " + re.sub(r"[()\"' ]", "", value)
-        return options[name] + words
+        typed = "" if value in (None, "True") else " " + re.sub(r"[()\"' ]", "", value)
+        return options[name] + typed
 
     return ARGUMENT.sub(option, message)
 

@@ -10,6 +10,7 @@ from nplm.text.lines import iter_lines
 from nplm.text.vocab import normalize
 
 SPLITS = ("train", "val", "test")
+IN_MEMORY = "strings"  # the name of a source that was no file
 
 
 @dataclass(frozen=True)

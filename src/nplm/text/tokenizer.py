@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nplm.text.strings import Ids, Strings
-from nplm.text.vocab import BOUNDARY, Vocab, normalize
+from nplm.text.vocab import BOUNDARY, UNKNOWN_SHOWN, Vocab, normalize
 
 LEVEL = "character"
 LINE_END = ord("\n")
@@ -30,6 +30,8 @@ def vocab_of(texts: Iterable[str], min_count: int = 0) -> Vocab:
             that `texts` lack; at 0 there is no unknown symbol.
     """
     counts = np.bincount(code_points("".join(texts)), minlength=CODE_POINTS)
+    if min_count:
+        counts[ord(UNKNOWN_SHOWN)] = 0  # it is how the unknown symbol is written
     frequent = np.flatnonzero(counts >= max(1, min_count))
     return Vocab(tuple(map(chr, frequent.tolist())), unknown=min_count > 0)
 

@@ -77,10 +77,6 @@ class Vocab:
             raise ValueError("the boundary is not a character")
         return "".join(self.spellings[k - 1] for k in text)
 
-    def shown(self, k: int) -> str:
-        """A printable stand-in for id `k`."""
-        return BOUNDARY_SHOWN if k == BOUNDARY else show_symbols([self.spellings[k - 1]])
-
 
 def show_symbols(symbols: Sequence[str], limit: int = 40) -> str:
     """Symbols side by side for a message; blanks and unprintable ones quoted, long lists cut."""

@@ -78,9 +78,6 @@ class NeuralLM(nn.Module):
     def _norm(self, k: int, x: Tensor) -> Tensor:
         return self.norms[k](x) if self.config.layer_norm else x
 
-    def parameter_count(self) -> int:
-        return sum(parameter.numel() for parameter in self.parameters())
-
 
 def _init_scaled(model: NeuralLM) -> None:
     """Weights N(0, 1 / inputs), zero biases, a small output layer: it starts near uniform."""

@@ -7,26 +7,32 @@ after it, also when that stretch fails. What the caller does in between changes 
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
+from threading import RLock
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 T = TypeVar("T")
+_turn = RLock()  # what torch keeps for the process serves one stretch of work at a time
 
 
 @contextmanager
 def process_settings(threads: int, *, deterministic: bool) -> Iterator[None]:
-    """Torch with this thread count; `deterministic` refuses kernels that are not."""
-    before = torch.get_num_threads(), torch.get_deterministic_debug_mode()
-    # As use_deterministic_algorithms does, but without its import of the compiler (2.4 s).
-    torch.set_deterministic_debug_mode("error" if deterministic else "default")
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before[0])
-        torch.set_deterministic_debug_mode(before[1])
+    """Torch with this thread count; `deterministic` refuses kernels that are not.
+
+    Threads that ask for it take turns.
+    """
+    with _turn:
+        before = torch.get_num_threads(), torch.get_deterministic_debug_mode()
+        # As use_deterministic_algorithms does, but without its import of the compiler (2.4 s).
+        torch.set_deterministic_debug_mode("error" if deterministic else "default")
+        torch.set_num_threads(threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before[0])
+            torch.set_deterministic_debug_mode(before[1])
 
 
 def each_within(
