@@ -1,0 +1,25 @@
+"""What is fuzzed: a reader of one kind of file, and a valid file of that kind.
+
+Every tests/fuzz/*.py may hold a list TARGETS; `make fuzz` runs them all (fuzz/run.py).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Target:
+    """A reader that must return, or raise an NplmError, whatever the file holds.
+
+    Attributes:
+        name: as printed; unique.
+        valid: what a good file holds; mutations begin with it.
+        read: opens the file at that path. Any other exception than NplmError is a fault.
+        filename: the file's name, for a reader that looks at it.
+    """
+
+    name: str
+    valid: bytes
+    read: Callable[[Path], object]
+    filename: str = "input"
