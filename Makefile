@@ -7,9 +7,11 @@ DEMO := $(CURDIR)/demo
 # What `make gpu` runs in: .venv, or where a torch that sees the GPU is there already, its python
 # (make gpu PYTHON_GPU=python3). That one needs the packages of the extra `train` and the group `test`.
 PYTHON_GPU ?= $(BIN)/python
+FUZZ_SECONDS ?= 600
+FUZZ_SEED ?= 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint types unit test-runtime docs-check bench gpu clean
+.PHONY: demo test lint types unit test-runtime docs-check bench gpu fuzz mutate clean
 
 demo: $(VENV)/installed ## the five commands, in a new folder
 	rm -rf $(DEMO) && mkdir -p $(DEMO)/data && cp data/names.txt $(DEMO)/data/
@@ -57,6 +59,12 @@ bench: $(VENV)/installed ## ours against the alternatives, in one run
 
 gpu: $(if $(filter $(BIN)/python,$(PYTHON_GPU)),$(VENV)/installed) ## GPU tests and rates; one line where there is no GPU
 	PYTHONPATH=$(CURDIR)/src $(PYTHON_GPU) benchmarks/gpu.py
+
+fuzz: $(VENV)/installed ## damaged files for every reader, odd command lines; FUZZ_SECONDS in all
+	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
+
+mutate: $(VENV)/installed ## thirty deliberate faults: do the tests notice? (about ten minutes)
+	$(BIN)/python tests/mutants.py
 
 clean:
 	rm -rf $(VENV) .venv-runtime demo
