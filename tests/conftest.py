@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import pytest
 
+import offline.sitecustomize
 import skips
 from nplm.config import DatasetConfig, RunConfig
 from nplm.presets import override, preset
@@ -23,6 +24,9 @@ NAMES = Path(__file__).parents[1] / "data" / "names.txt"
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(skips, "skips")
+    folder = str(Path(offline.sitecustomize.__file__).parent)
+    path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [folder, *path]))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
