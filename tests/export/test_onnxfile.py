@@ -16,7 +16,10 @@ from nplm.export.onnxfile import explained, export, prove
 from nplm.generation import SamplingConfig, StreamConfig
 from nplm.runs.opened import load_run
 from nplm.runtime.generate import default_max_length, generate
+from nplm.runtime.modelcard import ModelCard
 from nplm.runtime.onnxmodel import OnnxModel, open_model
+from nplm.runtime.walk import Generated
+from nplm.stepmodel import StepModel
 from nplm.text.dataset import Dataset
 
 
@@ -120,6 +123,13 @@ def test_a_nan_fails_the_proof(model_file: Path, small: Dataset) -> None:
         prove(truth, Shifted(truth, float("nan")), truth.card, table_of(small, "train", 3))
 
 
+def parted(truth: StepModel, wrong: StepModel, card: ModelCard) -> list[tuple[Generated, ...]]:
+    """The strings of 1,000 in which two models differ."""
+    sampling, stream = SamplingConfig(max_length=30), StreamConfig(1000, cut=True)
+    both = (generate(model, card, sampling, stream) for model in (truth, wrong))
+    return [pair for pair in zip(*both, strict=True) if pair[0].text != pair[1].text]
+
+
 def test_a_string_may_differ_only_at_a_boundary(
     model_file: Path, small: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,16 +138,25 @@ def test_a_string_may_differ_only_at_a_boundary(
     monkeypatch.setattr(exporting, "TOLERANCE", 1.0)
     with pytest.raises(VerificationError, match="different strings"):
         prove(truth, wrong, truth.card, table_of(small, "train", 3))
-    sampling = SamplingConfig(max_length=30)
-    pairs = zip(
-        generate(truth, truth.card, sampling, StreamConfig(1000, cut=True)),
-        generate(wrong, truth.card, sampling, StreamConfig(1000, cut=True)),
-        strict=True,
-    )
-    parted = [(one, two) for one, two in pairs if one.text != two.text]
-    assert not all(explained(truth, wrong, truth.card, one, two) for one, two in parted)
+    pairs = parted(truth, wrong, truth.card)
+    assert not all(explained(truth, wrong, truth.card, *pair) for pair in pairs)
     monkeypatch.setattr(exporting, "BOUNDARY_TOLERANCE", 0.05)
-    assert all(explained(truth, wrong, truth.card, one, two) for one, two in parted)
+    assert all(explained(truth, wrong, truth.card, *pair) for pair in pairs)
+
+
+def test_the_boundary_must_be_near_in_both_models(
+    model_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth = open_model(model_file)
+    wrong, card, found = Shifted(truth, 0.05), truth.card, set()
+    pairs = parted(truth, wrong, card)[:20]
+    for tolerance in (1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2):
+        monkeypatch.setattr(exporting, "BOUNDARY_TOLERANCE", tolerance)
+        for pair in pairs:
+            near = tuple(explained(model, model, card, *pair) for model in (truth, wrong))
+            assert explained(truth, wrong, card, *pair) == all(near)
+            found.add(near)
+    assert found == {(False, False), (False, True), (True, False), (True, True)}
 
 
 def test_an_existing_file_is_kept(run_folder: Path, small: Dataset, tmp_path: Path) -> None:

@@ -3,21 +3,23 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 from nplm.config import DatasetConfig, RunConfig
 from nplm.counts.evaluate import evaluate
 from nplm.counts.ngram import best_order
 from nplm.counts.tables import table_of
-from nplm.errors import DataError, DivergedError
+from nplm.errors import DamagedError, DataError, DivergedError
 from nplm.presets import override, preset
-from nplm.runs import run
+from nplm.runs import checkpoint, run
 from nplm.runs.checkpoint import locked
 from nplm.runs.facts import read_facts
-from nplm.runs.header import is_finished
+from nplm.runs.header import is_finished, read_header, step_of
 from nplm.runs.layout import BEST, CONFIG, LAST, LOSSES, METRICS, NGRAM, VOCAB
 from nplm.runs.metrics import metrics
 from nplm.runs.opened import load_run
@@ -165,6 +167,36 @@ def test_a_full_disk_leaves_the_old_checkpoint(
     assert inside(folder) == names
     assert steps_of(train(folder, tiny_config, small, resume=True))[0] == 30
     assert_same_weights(run_folder, folder)
+
+
+def test_no_write_leaves_a_state_whose_best_weights_are_not_there(
+    tiny_config: RunConfig, small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were the process killed after any of them; what is ahead of the state is found again."""
+    folder, real, seen = tmp_path / "run", checkpoint.write_tensors, []
+
+    def write_and_look(*arguments: Any) -> None:
+        real(*arguments)
+        if (folder / LAST).exists():
+            best = int(read_header(folder / LAST)["best_step"])
+            seen.append(best)
+            assert not best or step_of(folder / BEST) >= best
+
+    monkeypatch.setattr(checkpoint, "write_tensors", write_and_look)
+    monkeypatch.setattr(run, "SAVE_SECONDS", 0.0)
+    train(folder, tiny_config, small)
+    assert {20, 40, 60} <= set(seen)
+
+
+def test_weights_without_their_hash_are_refused(run_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run_folder, folder)
+    metadata = read_header(folder / BEST)
+    del metadata["sha256"]
+    tensors = safetensors.torch.load_file(folder / BEST)
+    safetensors.torch.save_file(tensors, folder / BEST, metadata)
+    with pytest.raises(DamagedError, match="does not match its hash"):
+        load_run(folder)
 
 
 def test_divergence_keeps_the_best(tiny_config: RunConfig, small: Dataset, tmp_path: Path) -> None:

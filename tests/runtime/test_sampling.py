@@ -54,6 +54,16 @@ def test_top_p_keeps_until_the_mass_is_reached() -> None:
     np.testing.assert_allclose(p, [[4 / 7, 3 / 7, 0, 0]], rtol=1e-6)
 
 
+def test_top_p_that_is_met_exactly_keeps_no_more() -> None:
+    p = probabilities(np.zeros((1, 4), np.float32), SamplingConfig(top_p=0.5))
+    assert p.tolist() == [[0.5, 0.5, 0, 0]]
+
+
+def test_top_p_is_of_the_mass_that_top_k_left() -> None:
+    p = probabilities(ROW, SamplingConfig(top_k=2, top_p=0.5))  # 4 / 7 and 3 / 7
+    assert p.tolist() == [[1, 0, 0, 0]]
+
+
 def test_ties_go_to_the_lower_id() -> None:
     level = np.zeros((1, 4), np.float32)
     for sampling in (
