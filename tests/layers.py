@@ -21,7 +21,9 @@ GROUND = {
     "files",
     "generation",
     "presets",
+    "record",
     "stepmodel",
+    "stored",
 }
 ALLOWED = {
     "ground": {"ground"},

@@ -1,27 +1,23 @@
-"""Files are whole or not there; damaged ones are named."""
+"""Files are whole or not there."""
 
 import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from nplm.errors import DamagedError, ExistsError, NotFoundError, PathError
+from nplm.errors import ExistsError, NotFoundError, PathError
 from nplm.files import (
     atomic_folder,
     atomic_writer,
     read_bytes,
-    read_json,
-    read_toml,
     refuse_existing,
     sha256,
     write_bytes,
-    write_json,
 )
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -215,52 +211,6 @@ def test_a_missing_file_is_named_with_the_cure(tmp_path: Path) -> None:
 def test_a_folder_cannot_be_read_as_a_file(tmp_path: Path) -> None:
     with pytest.raises(PathError, match="cannot read"):
         read_bytes(tmp_path)
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(st.characters(codec="utf-8")),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text("ab", max_size=2), inner),
-)
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.dictionaries(st.text("xyz", max_size=2), JSON))
-def test_json_comes_back_as_it_was(
-    tmp_path_factory: pytest.TempPathFactory, content: dict[str, Any]
-) -> None:
-    path = tmp_path_factory.getbasetemp() / "round.json"
-    write_json(path, content)
-    assert read_json(path) == content
-
-
-def test_json_is_readable_utf8_that_ends_with_a_line_end(tmp_path: Path) -> None:
-    write_json(tmp_path / "f.json", {"symbol": "é"})
-    assert (tmp_path / "f.json").read_bytes() == '{\n  "symbol": "é"\n}\n'.encode()
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b'{"a": "\xff"}', b"[1]", b"null", b'"{}"'])
-def test_what_is_not_a_json_object_is_named(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "f.json"
-    path.write_bytes(content)
-    with pytest.raises(DamagedError, match=r"f\.json is not (valid JSON|a JSON object)"):
-        read_json(path)
-
-
-def test_toml_is_read(tmp_path: Path) -> None:
-    (tmp_path / "f.toml").write_bytes('steps = 7\n[model]\nname = "é"\n'.encode())
-    assert read_toml(tmp_path / "f.toml") == {"steps": 7, "model": {"name": "é"}}
-
-
-def test_a_toml_mistake_is_named_with_its_line(tmp_path: Path) -> None:
-    (tmp_path / "f.toml").write_bytes(b"a = 1\nb = \n")
-    with pytest.raises(DamagedError, match=r"f\.toml is not valid TOML: .*line 2"):
-        read_toml(tmp_path / "f.toml")
-
-
-def test_toml_that_is_not_utf8_is_named(tmp_path: Path) -> None:
-    (tmp_path / "f.toml").write_bytes(b'a = "\xff"\n')
-    with pytest.raises(DamagedError, match=r"f\.toml is not valid TOML"):
-        read_toml(tmp_path / "f.toml")
 
 
 @given(st.lists(st.binary(max_size=5)))

@@ -1,7 +1,8 @@
-"""Files that are whole or not there: atomic writes, hashes, and JSON and TOML with clear errors.
+"""Files that are whole or not there: atomic writes, hashes, and texts that a person gives.
 
 Everything nplm writes goes through here. A reader sees the old content or the new content, never a
-part; a failed write (a full disk, a kill) leaves what was there before.
+part; a failed write (a full disk, a kill) leaves what was there before. What was written is read
+back in `nplm.stored`, which takes regular files alone; a text may come through a pipe.
 """
 
 import hashlib
@@ -9,15 +10,12 @@ import json
 import os
 import shutil
 import tempfile
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from nplm.errors import DamagedError, ExistsError, NotFoundError, PathError
-
-DAMAGED = "it was damaged; make it again"
+from nplm.errors import ExistsError, NotFoundError, PathError
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:
@@ -134,25 +132,6 @@ def _unreadable(path: Path, error: OSError, cure: str) -> PathError:
 
 def _unwritable(path: Path, error: OSError) -> PathError:
     return PathError(path, f"cannot write {path}: {error.strerror}", "choose another `path`")
-
-
-def read_json(path: Path, cure: str = "check the path") -> dict[str, Any]:
-    content = read_bytes(path, cure)
-    try:
-        parsed = json.loads(content)
-    except ValueError as error:
-        raise DamagedError(path, f"{path} is not valid JSON: {error}", DAMAGED) from error
-    if not isinstance(parsed, dict):
-        raise DamagedError(path, f"{path} is not a JSON object", DAMAGED)
-    return parsed
-
-
-def read_toml(path: Path, cure: str = "check the path") -> dict[str, Any]:
-    content = read_bytes(path, cure)
-    try:
-        return tomllib.loads(content.decode("utf-8"))
-    except ValueError as error:
-        raise DamagedError(path, f"{path} is not valid TOML: {error}", "mend that line") from error
 
 
 def sha256(*parts: bytes | memoryview) -> str:

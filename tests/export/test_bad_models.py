@@ -55,7 +55,7 @@ def other_type(model: onnx.ModelProto) -> None:
         (other_type, "other inputs or outputs"),
         (other_format, "has format 3, this nplm reads 1 and 2"),
         (no_metadata, "not one that nplm exported"),
-        (damaged_filter, "broken metadata"),
+        (damaged_filter, "is damaged: nplm.novelty: "),
     ],
 )
 def test_changed_models(

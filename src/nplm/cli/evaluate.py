@@ -145,7 +145,7 @@ def _record_look(subject: Subject, results: list[dict[str, Any]]) -> None:
 
 def _find(digest: str, model: Path) -> "Dataset":
     """The data set under data/ that a model file was trained on."""
-    from nplm.files import read_json
+    from nplm.stored import read_json
     from nplm.text.dataset import load
 
     for described in sorted(latest.DATA.glob("*/dataset.json")):

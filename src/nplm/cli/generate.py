@@ -203,7 +203,7 @@ def _open_export(run: Path, device: str) -> "OnnxModel":
         DataError: the run has been trained again since, or it is that of a run of
             the same name on other data.
     """
-    from nplm.files import read_toml
+    from nplm.runs.facts import read_facts
     from nplm.runs.header import weights_digest
     from nplm.runtime.onnxmodel import open_model
 
@@ -214,12 +214,12 @@ def _open_export(run: Path, device: str) -> "OnnxModel":
     if weights.exists() and weights.stat().st_mtime > file.stat().st_mtime:
         raise DataError(f"{file} is older than {run}", _cure(run, "--force"))
     onnx = open_model(file, device)
-    trained_on = read_toml(run / CONFIG).get("dataset", {})
+    trained_on = read_facts(run).card.dataset_sha256
     signed = onnx.card.extra.get("weights_sha256")
     if signed is not None and signed != weights_digest(run):
         problem = f"{file} is the export of another run than {run}"
         raise DataError(problem, _cure(run, "--out", "FILE.onnx"))
-    if trained_on.get("sha256") != onnx.card.dataset_sha256:
+    if trained_on != onnx.card.dataset_sha256:
         problem = f"{file} is the export of a run on other data than {run}"
         raise DataError(problem, _cure(run, "--out", "FILE.onnx"))
     note(f"using {file}")

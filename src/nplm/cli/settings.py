@@ -104,7 +104,7 @@ def settings_for(
     resumed: RunConfig | None = None,
 ) -> RunConfig:
     """The settings of a run: flags over file over preset (or, to resume, over the run's own)."""
-    from nplm.files import read_toml
+    from nplm.stored import read_toml
 
     values = (
         read_toml(file, "give a TOML file with tables [model], [train], [mixture]") if file else {}

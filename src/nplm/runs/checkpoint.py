@@ -13,6 +13,7 @@
 """
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -22,10 +23,12 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from nplm.errors import InUseError, PathError
-from nplm.files import read_bytes, sha256, write_bytes
+from nplm.files import sha256, write_bytes
+from nplm.runs.header import numbers_of
 from nplm.runs.layout import BEST, CONFIG, LAST, LOCK, LOSSES, METRICS, NGRAM, NO_RUN, VOCAB
-from nplm.runs.metrics import metric_lines
+from nplm.runs.metrics import lines_until
 from nplm.runs.tensorfile import read_tensors, write_tensors
+from nplm.stored import MAX_DOCUMENT, MAX_LOSSES, read_stored
 from nplm.training.events import Evaluated
 from nplm.training.mixture import NGramTable
 from nplm.training.recipe import Recipe, RecipeState
@@ -74,18 +77,17 @@ class Writer:
     def resume(self) -> RecipeState:
         """Read the last checkpoint and cut the logs back to its step."""
         header, tensors = read_tensors(self.folder / LAST, self._hashes)
+        numbers = numbers_of(self.folder / LAST, header)
+        step, best = numbers.integer("step"), header.get("best_nats")
         state = RecipeState(
             tensors,
-            int(header["step"]),
-            float(header["train_seconds"]),
-            int(header["best_step"]),
-            float(header["best_nats"]),
+            step,
+            numbers.number("train_seconds", 0.0),
+            numbers.integer("best_step", 0, step),
+            math.inf if best == repr(math.inf) else numbers.number("best_nats"),
         )
-        lines = [
-            line for line in metric_lines(self.folder) if json.loads(line)["step"] <= state.step
-        ]
-        write_bytes(self.folder / METRICS, b"".join(lines))
-        losses = read_bytes(self.folder / LOSSES)[: 4 * state.step]
+        write_bytes(self.folder / METRICS, b"".join(lines_until(self.folder, step)))
+        losses = read_stored(self.folder / LOSSES, MAX_LOSSES)[: 4 * step]
         write_bytes(self.folder / LOSSES, losses)
         return state
 
@@ -133,4 +135,7 @@ def _append(path: Path, content: bytes) -> None:
 
 def hashes_of_facts(folder: Path) -> dict[str, str]:
     """Hashes of the files without which the tensors mean nothing: settings and vocabulary."""
-    return {f"sha256_{name}": sha256(read_bytes(folder / name, NO_RUN)) for name in (CONFIG, VOCAB)}
+    return {
+        f"sha256_{name}": sha256(read_stored(folder / name, MAX_DOCUMENT, NO_RUN))
+        for name in (CONFIG, VOCAB)
+    }

@@ -5,13 +5,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nplm.commandline import command_line
-from nplm.config import MixtureConfig, ModelConfig, RunConfig, TrainConfig
-from nplm.errors import DamagedError, DataError, NotFoundError, UsageError, keys
-from nplm.files import read_json, read_toml, write_bytes, write_json
+from nplm.config import (
+    MixtureConfig,
+    ModelConfig,
+    Normalization,
+    PresetName,
+    RunConfig,
+    TrainConfig,
+)
+from nplm.errors import DataError, NotFoundError
+from nplm.files import write_bytes, write_json
+from nplm.record import Record
 from nplm.runs.layout import CONFIG, NO_RUN, VOCAB
 from nplm.runtime.modelcard import ModelCard
-from nplm.text.dataset import Dataset, load
-from nplm.text.vocab import Vocab
+from nplm.stored import read_json, read_toml
+from nplm.text.dataset import Dataset, load, read_vocab
+
+CURE = "train again"
+MAX_THREADS = 1024
 
 
 @dataclass(frozen=True)
@@ -113,34 +124,31 @@ def read_facts(run: Path) -> RunFacts:
         NotFoundError: there is no run in `run`.
         DamagedError: a file is damaged; the message names it.
     """
-    if not (run / CONFIG).exists():
-        raise NotFoundError(run, f"there is no run in {run}", NO_RUN)
-    tables, vocab = read_toml(run / CONFIG, NO_RUN), read_json(run / VOCAB, NO_RUN)
     try:
-        config = RunConfig(
-            tables["preset"],
-            ModelConfig(**tables["model"]),
-            TrainConfig(**tables["train"]),
-            MixtureConfig(**tables["mixture"]),
-        )
-        card = ModelCard(
-            Vocab(tuple(vocab["symbols"]), vocab.get("unknown", False)),
-            config.block_size,
-            vocab["normalize"],
-            vocab["longest"],
-            tables["dataset"]["sha256"],
-        )
-        dataset, settings = tables["dataset"], tables["run"]
-        return RunFacts(
-            config,
-            card,
-            dataset["name"],
-            dataset["path"],
-            settings["device"],
-            settings["threads"],
-            settings["torch"],
-        )
-    except (DataError, KeyError, TypeError, UsageError) as error:
-        raise DamagedError(
-            run, f"{run / CONFIG} or {VOCAB} is damaged: {keys(str(error))}", "train again"
-        ) from error
+        tables = Record(read_toml(run / CONFIG, NO_RUN), run / CONFIG, CURE)
+    except NotFoundError:
+        raise NotFoundError(run, f"there is no run in {run}", NO_RUN) from None
+    vocab = Record(read_json(run / VOCAB, NO_RUN), run / VOCAB, CURE)
+    config = RunConfig(
+        tables.choice("preset", PresetName),
+        tables.settings("model", ModelConfig),
+        tables.settings("train", TrainConfig),
+        tables.settings("mixture", MixtureConfig),
+    )
+    dataset, settings = tables.table("dataset"), tables.table("run")
+    card = ModelCard(
+        read_vocab(vocab),
+        config.block_size,
+        vocab.choice("normalize", Normalization),
+        vocab.integer("longest"),
+        dataset.digest("sha256"),
+    )
+    return RunFacts(
+        config,
+        card,
+        dataset.text("name"),
+        dataset.text("path"),
+        settings.text("device"),
+        settings.integer("threads", 1, MAX_THREADS),
+        settings.text("torch"),
+    )

@@ -3,17 +3,17 @@
 Whole files, checked, are read and written by `runs.tensorfile`.
 """
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nplm.errors import DamagedError
-from nplm.files import read_bytes, reading, sha256
-from nplm.runs.facts import read_facts
+from nplm.files import sha256
+from nplm.record import Record
+from nplm.runs.facts import CURE, read_facts
 from nplm.runs.layout import BEST, LAST, NGRAM
+from nplm.stored import MAX_DOCUMENT, MAX_TENSORS, open_stored, parse_json, parse_text, read_stored
 
 LENGTH = 8  # bytes that say how long the header is
-LONGEST = 100_000_000  # bytes of a header: what safetensors takes
 
 
 def is_finished(run: Path) -> bool:
@@ -44,10 +44,7 @@ def is_evaluated(run: Path) -> bool:
 
 def step_of(path: Path) -> int:
     """The step that a file of weights is of, unchecked."""
-    try:
-        return int(read_header(path)["step"])
-    except (KeyError, ValueError) as error:
-        raise DamagedError(path, f"{path} is damaged: it has no step", "train again") from error
+    return numbers_of(path, read_header(path)).integer("step")
 
 
 def weights_digest(run: Path) -> str:
@@ -57,14 +54,14 @@ def weights_digest(run: Path) -> str:
         PathError: one of them cannot be read.
     """
     files = (run / name for name in (BEST, NGRAM))
-    return sha256(*(read_bytes(file) for file in files if file.exists()))
+    return sha256(*(read_stored(file, MAX_TENSORS) for file in files if file.exists()))
 
 
 def read_header(path: Path) -> dict[str, str]:
     """The metadata of a file of tensors, unchecked."""
-    with reading(path) as file:
+    with open_stored(path, MAX_TENSORS, CURE) as file:
         size = int.from_bytes(file.read(LENGTH), "little")
-        return parse_header(path, file.read(min(size, LONGEST)))[0]
+        return parse_header(path, file.read(min(size, MAX_DOCUMENT)))[0]
 
 
 def parse_header(path: Path, header: bytes) -> tuple[dict[str, str], dict[str, Any]]:
@@ -73,10 +70,20 @@ def parse_header(path: Path, header: bytes) -> tuple[dict[str, str], dict[str, A
     Raises:
         DamagedError: it is not one; the message has `path`.
     """
+    parsed = Record.of(parse_json(header, path, ": its header", CURE), path, CURE)
+    metadata = parsed.table("__metadata__").values
+    if not all(isinstance(value, str) for value in metadata.values()):
+        raise parsed.wrong("__metadata__ holds more than texts")
+    return dict(metadata), {k: v for k, v in parsed.values.items() if k != "__metadata__"}
+
+
+def numbers_of(path: Path, metadata: Mapping[str, str]) -> Record:
+    """Metadata as a record, in which what reads as a number is one."""
+    return Record({key: _number_or_text(text) for key, text in metadata.items()}, path, CURE)
+
+
+def _number_or_text(text: str) -> Any:
     try:
-        parsed = json.loads(header)
-        return parsed.pop("__metadata__"), parsed
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise DamagedError(
-            path, f"{path} is damaged: its header cannot be read", "train again"
-        ) from error
+        return parse_text(text)
+    except ValueError:
+        return text

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nplm.errors import PathError
-from nplm.files import read_bytes
+from nplm.stored import MAX_LOG, read_stored
 
 LOOKS = "test_looks.jsonl"
 
@@ -22,7 +22,7 @@ def looks(run: Path) -> int:
         PathError: the record cannot be read.
     """
     path = run / LOOKS
-    return len(read_bytes(path).splitlines()) if path.exists() else 0
+    return len(read_stored(path, MAX_LOG).splitlines()) if path.exists() else 0
 
 
 def record_look(run: Path, nats_per_symbol: float, weights_of_step: int) -> None:
@@ -42,7 +42,7 @@ def file_looks(model: Path, digest: str) -> int:
     """
     path = beside(model)
     # Counted without parsing: a kill may have cut a line, on which the next one then goes on.
-    return read_bytes(path).count(digest.encode("ascii")) if path.exists() else 0
+    return read_stored(path, MAX_LOG).count(digest.encode("ascii")) if path.exists() else 0
 
 
 def record_file_look(model: Path, digest: str, nats_per_symbol: float) -> None:

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from nplm.errors import DamagedError
-from nplm.files import read_bytes, sha256, write_bytes
+from nplm.files import sha256, write_bytes
+from nplm.runs.facts import CURE
 from nplm.runs.header import LENGTH, parse_header
 from nplm.runs.layout import NO_RUN
+from nplm.stored import MAX_DOCUMENT, MAX_TENSORS, read_stored
 
 FORMAT = "1"
 
@@ -33,12 +36,10 @@ def read_tensors(path: Path, hashes: dict[str, str]) -> tuple[dict[str, str], di
     Raises:
         DamagedError: a byte was changed, or a file that `hashes` speaks of is another one.
     """
-    content = read_bytes(path, NO_RUN)
+    content = read_stored(path, MAX_TENSORS, NO_RUN)
     header, _ = _header(path, content)
     if header.get("sha256") != _content_hash(path, content):
-        raise DamagedError(
-            path, f"{path} is damaged: its content does not match its hash", "train again"
-        )
+        raise DamagedError(path, f"{path} is damaged: its content does not match its hash", CURE)
     for key, value in hashes.items():
         if header.get(key) != value:
             name = key.removeprefix("sha256_")
@@ -47,7 +48,10 @@ def read_tensors(path: Path, hashes: dict[str, str]) -> tuple[dict[str, str], di
                 f"{path.parent / name} is not the one {path.name} was saved with",
                 "put the original back or train again",
             )
-    return header, safetensors.torch.load(content)
+    try:
+        return header, safetensors.torch.load(content)
+    except (SafetensorError, KeyError, ValueError, OverflowError) as error:
+        raise DamagedError(path, f"{path} is damaged: {error}", CURE) from error
 
 
 def _content_hash(path: Path, content: bytes) -> str:
@@ -59,7 +63,8 @@ def _content_hash(path: Path, content: bytes) -> str:
 
 
 def _header(path: Path, content: bytes) -> tuple[dict[str, str], dict[str, Any]]:
-    return parse_header(path, content[LENGTH : _end_of_header(content)])
+    header = content[LENGTH : min(_end_of_header(content), LENGTH + MAX_DOCUMENT)]
+    return parse_header(path, header)
 
 
 def _end_of_header(content: bytes) -> int:

@@ -10,17 +10,21 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from nplm.config import RunConfig
-from nplm.errors import DamagedError, DataError, ExistsError, NotFoundError, PathError
-from nplm.files import read_bytes, sha256, write_bytes
+from nplm.errors import DataError, ExistsError, NotFoundError, PathError
+from nplm.files import sha256, write_bytes
 from nplm.presets import format_value, override
+from nplm.record import Record
 from nplm.runs.layout import CONFIG, LOCK
+from nplm.stored import parse_json, stored_lines
 
 RESULTS, TRIALS = "sweep.jsonl", "trials"
 LONGEST_NAME = 120  # of a trial's folder
+CURE = "repeat the nplm sweep that made it, with --force"
 Values = Mapping[str, Any]
+Status = Literal["done", "diverged"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Outcome:
     """
 
     values: Values
-    status: str
+    status: Status
     step: int
     nats: float | None
     train_nats: float | None
@@ -190,18 +194,32 @@ def _fixed(config: Mapping[str, Any], swept: Values) -> dict[str, Any]:
 
 
 def _read(folder: Path) -> dict[str, dict[str, Any]]:
-    path = folder / RESULTS
-    try:
-        records = [json.loads(line) for line in read_bytes(path).splitlines()]
-        for record in records:
-            outcome_of(record), record["config"].items(), record["dataset_sha256"]
-        return {name_of(record["values"]): record for record in records}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DamagedError(
-            path,
-            f"{path} is damaged: {error!r}",
-            "repeat the nplm sweep that made it, with --force",
-        ) from error
+    path, records = folder / RESULTS, {}
+    for number, line in enumerate(stored_lines(path), start=1):
+        where = f", line {number},"
+        record = Record.of(parse_json(line, path, where, CURE), path, CURE, where)
+        _check(record)
+        records[name_of(record.values["values"])] = dict(record.values)
+    return records
+
+
+def _check(record: Record) -> None:
+    """Raise DamagedError unless a line of the results says all that is asked of it."""
+    values = record.table("values")
+    for key, value in values.values.items():
+        if not isinstance(value, str | int | float):
+            raise values.wrong(f"{key} is {value!r}, not a setting")
+    if record.choice("status", Status) == "done":
+        record.number("val_nats_per_symbol")
+        record.number("train_nats_per_symbol")
+    record.number_or_none("val_nats_per_symbol")
+    record.number_or_none("train_nats_per_symbol")
+    record.integer("step")
+    record.number("train_seconds", 0.0)
+    record.digest("dataset_sha256")
+    record.table("config")
+    if "base" in record.values:
+        record.table("base")
 
 
 def write_results(folder: Path, records: dict[str, dict[str, Any]]) -> None:

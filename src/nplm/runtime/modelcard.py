@@ -11,15 +11,25 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from nplm.checks import MAX_BLOCK_SIZE
+from nplm.config import Normalization
 from nplm.errors import DamagedError, DataError
+from nplm.record import Record
 from nplm.runtime.checksum import BLANK
 from nplm.runtime.novelty import NoveltyFilter
+from nplm.stored import parse_text, shorten
+from nplm.text.sources import SPLITS
 from nplm.text.tokenizer import LEVEL, Tokenizer
 from nplm.text.vocab import BOUNDARY, Vocab, normalize
 
 FORMAT, FORMAT_2 = 1, 2
 NOVELTY, SHA256 = "nplm.novelty", "nplm.sha256"
 DOCUMENT = "line"  # what a string was in the text
+CURE = "export it again"
+OWN = {  # keys of what the card holds, or checks, by itself
+    *("format", "level", "boundary_id", "vocab", "block_size", "normalize", "longest"),
+    *("dataset_sha256", "document", "unknown_id", "sha256"),
+}
 
 
 @dataclass(frozen=True)
@@ -114,48 +124,83 @@ class ModelCard:
                 f"{where} is an ONNX file, but not one that nplm exported",
                 "make one: nplm export onnx",
             )
-        try:
-            values = {
-                key.removeprefix("nplm."): json.loads(text)
-                for key, text in metadata.items()
-                if key.startswith("nplm.") and key != NOVELTY
-            }
-            _check_kind(values, where)
-            return cls(
-                _vocab(values),
-                int(values.pop("block_size")),
-                str(values.pop("normalize")),
-                int(values.pop("longest")),
-                str(values.pop("dataset_sha256")),
-                values,
-                NoveltyFilter.from_text(metadata[NOVELTY]) if NOVELTY in metadata else None,
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise DamagedError(
-                where, f"{where}: broken metadata: {error}", "export it again"
-            ) from error
+        values = Record(_parsed(metadata, where), where, CURE, table_of="nplm.")
+        _check_kind(values)
+        card = cls(
+            _vocab(values),
+            values.integer("block_size", 1, MAX_BLOCK_SIZE),
+            values.choice("normalize", Normalization),
+            values.integer("longest"),
+            values.digest("dataset_sha256"),
+            {key: value for key, value in values.values.items() if key not in OWN},
+            _novelty(metadata.get(NOVELTY), where),
+        )
+        _check_extra(Record(card.extra, where, CURE, table_of="nplm."))
+        return card
 
 
-def _check_kind(values: dict[str, Any], where: str) -> None:
-    """Take out of the values what has to be known to read the others; refuse what is not."""
+def _parsed(metadata: Mapping[str, str], where: str) -> dict[str, Any]:
+    """The values of our keys but the filter's."""
+    values = {}
+    for key, text in metadata.items():
+        if key.startswith("nplm.") and key != NOVELTY:
+            try:
+                values[key.removeprefix("nplm.")] = parse_text(text)
+            except ValueError as error:
+                problem = f"{where} is damaged: {key} is not valid JSON: {error}"
+                raise DamagedError(where, problem, CURE) from error
+    return values
+
+
+def _check_kind(values: Record) -> None:
+    """Refuse what has to be known to read the other values, where it is something else."""
     kinds = {FORMAT: {"level": LEVEL}, FORMAT_2: {"level": LEVEL, "document": DOCUMENT}}
-    version = values.pop("format")
-    if version not in kinds:
+    version = values.value("format")
+    if version not in (FORMAT, FORMAT_2):
         raise DataError(
-            f"{where} has format {version!r}, this nplm reads {FORMAT} and {FORMAT_2}",
+            f"{values.path} has format {shorten(repr(version))}, this nplm reads {FORMAT} and "
+            f"{FORMAT_2}",
             "export it again with this version, or update nplm",
         )
     for key, expected in {**kinds[version], "boundary_id": BOUNDARY}.items():
-        value = values.pop(key)
+        value = values.value(key)
         if value != expected:
-            raise DataError(f"{where} has {key} {value!r}, not {expected!r}", "update nplm")
+            problem = f"{values.path} has {key} {shorten(repr(value))}, not {expected!r}"
+            raise DataError(problem, "update nplm")
     if version == FORMAT_2:
-        values.pop("sha256")  # checked with the file in hand
+        values.digest("sha256")  # whether it is that of the file is checked with that in hand
 
 
-def _vocab(values: dict[str, Any]) -> Vocab:
-    unknown = values.pop("unknown_id", None)
-    vocab = Vocab(tuple(values.pop("vocab")), unknown is not None)
-    if vocab.unknown_id != unknown:
-        raise ValueError(f"unknown_id is {unknown!r}, the last id is {len(vocab) - 1}")
-    return vocab
+def _vocab(values: Record) -> Vocab:
+    symbols, has_unknown = values.symbols("vocab"), "unknown_id" in values.values
+    if has_unknown:
+        last = len(symbols) + 1
+        values.integer("unknown_id", last, last)
+    try:
+        return Vocab(symbols, has_unknown)
+    except DataError as error:
+        raise values.wrong(f"vocab: {error}") from error
+
+
+def _novelty(text: str | None, where: str) -> NoveltyFilter | None:
+    if text is None:
+        return None
+    try:
+        return NoveltyFilter.from_text(text)
+    except ValueError as error:
+        raise DamagedError(where, f"{where} is damaged: {NOVELTY}: {error}", CURE) from error
+
+
+def _check_extra(extra: Record) -> None:
+    """Raise DamagedError where a fact that is shown or asked for is of another type."""
+    for key in ("name", "kind"):
+        if key in extra.values:
+            extra.text(key)
+    if "weights_sha256" in extra.values:
+        extra.digest("weights_sha256")
+    if "novelty_filter" in extra.values:
+        described = extra.table("novelty_filter")
+        if "splits" in described.values and not set(map(str, described.items("splits"))) <= {
+            *SPLITS
+        }:
+            raise described.wrong("splits are not those of a data set")

@@ -55,7 +55,10 @@ class NoveltyFilter:
     @classmethod
     def from_text(cls, text: str) -> "NoveltyFilter":
         """What `to_text` wrote; ValueError when it is not that."""
-        return cls(np.frombuffer(base64.b64decode(text, validate=True), "<u4").astype(np.uint32))
+        hashes = np.frombuffer(base64.b64decode(text, validate=True), "<u4").astype(np.uint32)
+        if (hashes[1:] <= hashes[:-1]).any():
+            raise ValueError("its hashes do not ascend")
+        return cls(hashes)
 
 
 def hash_strings(strings: Strings) -> NDArray[np.uint32]:

@@ -8,20 +8,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 
-from nplm.config import DatasetConfig
+from nplm.checks import MAX_SEED
+from nplm.config import DatasetConfig, Normalization, SplitBy
 from nplm.errors import DamagedError, DataError, ExistsError, NotFoundError
-from nplm.files import atomic_folder, read_json, refuse_existing, sha256, write_json
+from nplm.files import atomic_folder, refuse_existing, sha256, write_json
+from nplm.record import Record
+from nplm.stored import read_json, shorten
+from nplm.text.npyfile import read_ids
 from nplm.text.sources import SPLITS, Source, split_strings
 from nplm.text.strings import Ids, Strings
 from nplm.text.tokenizer import LEVEL, Tokenizer, vocab_of
-from nplm.text.vocab import Vocab, normalize, show_symbols
+from nplm.text.vocab import BOUNDARY, Vocab, normalize, show_symbols
 
 FORMAT, FORMAT_WITH_UNKNOWN = 1, 2
+CURE = "build it again"
 
 
 @dataclass(frozen=True)
@@ -161,46 +165,71 @@ def load(folder: Path) -> Dataset:
         DamagedError: a file of it is damaged; the message names it.
         DataError: it is of another format.
     """
+    dataset = read(folder)
+    if _digest(dataset.vocab, dataset.normalize, dataset.splits) != dataset.sha256:
+        raise DamagedError(folder, f"{folder}: the content is not what dataset.json says", CURE)
+    for name, strings in dataset.splits.items():
+        _check_ids(folder / f"{name}.npy", strings.ids, len(dataset.vocab))
+    return dataset
+
+
+def read(folder: Path) -> Dataset:
+    """As `load`, but what the arrays hold is not looked at more than to find the strings."""
     described = folder / "dataset.json"
-    if not described.exists():
+    try:
+        facts = Record(read_json(described), described, CURE)
+    except NotFoundError:
         raise NotFoundError(
             folder, f"there is no data set in {folder}", "make one: nplm dataset build FILE"
-        )
-    facts = read_json(described)
-    if facts.get("format") not in (FORMAT, FORMAT_WITH_UNKNOWN):
+        ) from None
+    if facts.values.get("format") not in (FORMAT, FORMAT_WITH_UNKNOWN):
         raise DataError(
-            f"{described}: format {facts.get('format')!r}, this nplm reads {FORMAT} and "
-            f"{FORMAT_WITH_UNKNOWN}",
+            f"{described}: format {shorten(repr(facts.values.get('format')))}, this nplm reads "
+            f"{FORMAT} and {FORMAT_WITH_UNKNOWN}",
             "build it again",
         )
-    try:
-        unknown = facts["format"] == FORMAT_WITH_UNKNOWN and bool(facts["unknown"])
-        vocab, form = Vocab(tuple(facts["symbols"]), unknown), str(facts["normalize"])
-        source, digest = dict(facts["source"]), str(facts["sha256"])
-    except (DataError, KeyError, TypeError, ValueError) as error:
-        raise DamagedError(
-            described, f"{described} is damaged: {error}", "build it again"
-        ) from error
-    splits = {name: Strings.of_ids(_load_ids(folder / f"{name}.npy")) for name in SPLITS}
-    if _digest(vocab, form, splits) != digest:
-        raise DamagedError(
-            folder, f"{folder}: the content is not what dataset.json says", "build it again"
-        )
-    return Dataset(folder.name, vocab, form, splits, source, digest)
+    vocab, form = read_vocab(facts), facts.choice("normalize", Normalization)
+    if vocab.unknown != (facts.values["format"] == FORMAT_WITH_UNKNOWN):
+        raise facts.wrong("unknown is not what the format says")
+    check_source(facts.table("source"))
+    splits = {name: Strings.of_ids(read_ids(folder / f"{name}.npy")) for name in SPLITS}
+    return Dataset(folder.name, vocab, form, splits, facts.values["source"], facts.digest("sha256"))
 
 
-def _load_ids(path: Path) -> Ids:
+def read_vocab(facts: Record) -> Vocab:
+    """The vocabulary that a file describes; it is at the only level there is."""
+    if facts.value("level") != LEVEL:
+        raise facts.wrong(f"level is {facts.value('level')!r}, not {LEVEL}")
+    unknown = "unknown" in facts.values and facts.switch("unknown")
+    symbols = facts.symbols("symbols")
     try:
-        # An empty file cannot be mapped, so its few bytes are read.
-        ids = np.load(path, mmap_mode="r" if path.stat().st_size > 128 else None)
-    except (OSError, ValueError, TypeError, EOFError, SyntaxError, TokenError) as error:
-        reason = str(error).partition("\n")[0]
-        raise DamagedError(
-            path, f"cannot read {path}: {reason}", "build the data set again"
-        ) from error
-    if ids.dtype.kind != "u" or ids.ndim != 1:
-        raise DamagedError(path, f"{path} is not an array of ids", "build the data set again")
-    return np.asarray(ids)
+        return Vocab(symbols, unknown)
+    except DataError as error:
+        raise facts.wrong(f"symbols: {error}") from error
+
+
+def check_source(source: Record) -> None:
+    """Raise DamagedError unless what a data set says of its making can be typed again."""
+    source.text("file")
+    for key in ("lines", "blank_lines", "strings", "distinct_strings"):
+        source.integer(key)
+    shares = source.items("split")
+    if len(shares) != len(SPLITS) or not all(isinstance(s, str | float | int) for s in shares):
+        raise source.wrong(f"split is {shares!r}, not three shares")
+    source.choice("split_by", SplitBy)
+    source.switch("distinct")
+    source.integer("seed", 0, MAX_SEED)
+    if "path" in source.values:
+        source.text("path")
+
+
+def _check_ids(path: Path, ids: Ids, vocab_size: int) -> None:
+    """Raise DamagedError unless all ids are of the vocabulary and the last one ends a string."""
+    if len(ids) and int(ids.max()) >= vocab_size:
+        problem = f"{path} is damaged: it has the id {ids.max()}, the largest is {vocab_size - 1}"
+        raise DamagedError(path, problem, CURE)
+    if len(ids) and ids[-1] != BOUNDARY:
+        raise DamagedError(path, f"{path} is damaged: its last string has no end", CURE)
 
 
 def _format(vocab: Vocab) -> int:
