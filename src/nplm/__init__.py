@@ -32,6 +32,7 @@ def build(
     normalize: "Literal['nfc', 'none']" = "nfc",
     seed: int = 0,
     min_count: int = 0,
+    max_mb: float = 256.0,  # checks.MAX_TEXT_MB
     force: bool = False,
 ) -> "Dataset":
     """Make a data set of strings: split, with ids, as `nplm dataset build` does.
@@ -46,6 +47,7 @@ def build(
         normalize: the Unicode form.
         seed: of the shuffle.
         min_count: symbols that train shows less often become one unknown symbol; 0: none do.
+        max_mb: megabytes that a text file may have; a build takes up to twenty times that.
         force: replace a data set that is in `out`.
 
     Raises:
@@ -58,7 +60,7 @@ def build(
     from nplm.config import DatasetConfig
 
     config = DatasetConfig(shares_of(split), split_by, distinct, normalize, seed, min_count)
-    return build_dataset(strings, config, out, force=force)
+    return build_dataset(strings, config, out, force=force, max_mb=max_mb)
 
 
 def train(

@@ -1,4 +1,4 @@
-"""Bounds of settings and arguments, and the checks of their values."""
+"""Bounds of settings and arguments, budgets of memory, and the checks of values."""
 
 import math
 from typing import Any, get_args
@@ -10,6 +10,12 @@ MAX_SEED = 2**64 - 1
 MAX_INDEX = 2**63 - 1
 MAX_NETWORKS = 16
 MAX_SIZE = 1 << 20  # of anything that arrays are allocated for
+MAX_LINE_BYTES = 4 * MAX_SIZE  # of a text: a string of that size, of the longest symbols
+MAX_TEXT_MB = 256.0  # of a list; to build a data set of it takes up to twenty times that
+WALK_SYMBOLS = 1 << 26  # of strings walked side by side: their number times the greatest length
+MAX_EXPANSIONS = 200_000  # prefixes that a search for the most probable strings goes through
+QUEUE_SYMBOLS = 1 << 24  # of all these prefixes together
+MAX_PARAMETERS = 1 << 30  # of all networks; to train one takes sixteen bytes of memory
 
 
 def check_choice(name: str, value: object, choices: Any) -> None:

@@ -1,11 +1,16 @@
 """Text in blocks to numbered lines, against the whole text split at LF."""
 
+import errno
+import itertools
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nplm.errors import DataError
-from nplm.text.lines import Lines, iter_lines
+from nplm.checks import MAX_LINE_BYTES
+from nplm.errors import DataError, PathError
+from nplm.text.lines import Lines, iter_lines, read_blocks
 
 TEXT = "\ufeffanna\r\n\nb\u00e9\u2028b\x85\x0c\x1c\n\rc\nlast".encode()
 
@@ -57,3 +62,39 @@ def test_a_block_gives_the_lines_that_end_in_it() -> None:
     """So that somebody who types is answered after each line."""
     chunks = iter_lines(iter([b"anna\nbo", b"b\n", b"c"]), "stdin")
     assert [chunk.texts for chunk in chunks] == [["anna"], ["bob"], ["c"]]
+
+
+def test_the_longest_line_and_one_that_is_longer() -> None:
+    whole = b"a\n" + b"b" * MAX_LINE_BYTES + b"\n"
+    for size in (1 << 20, len(whole)):
+        blocks = [whole[k : k + size] for k in range(0, len(whole), size)]
+        assert [len(text) for text in read(blocks).texts] == [1, MAX_LINE_BYTES]
+        blocks[-1] = blocks[-1][:-1] + b"b\nc\n"
+        for skip in (False, True):
+            with pytest.raises(DataError, match=r"f.txt: line 2 is longer than 4,194,304 bytes"):
+                read(blocks, skip_errors=skip)
+
+
+def test_a_line_without_end_takes_no_more_memory() -> None:
+    block = bytes(1 << 16)
+    tracemalloc.start()
+    with pytest.raises(DataError, match="line 1 is longer"):
+        read(itertools.repeat(block))  # type: ignore[arg-type]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * MAX_LINE_BYTES
+
+
+def test_an_error_in_the_middle_is_one_of_the_text() -> None:
+    answers = iter([b"anna\nb", OSError(errno.EIO, "Input/output error")])
+
+    def failing() -> bytes:
+        answer = next(answers)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    lines = iter_lines(read_blocks(failing, "list.txt"), "list.txt")
+    assert next(lines).texts == ["anna"]
+    with pytest.raises(PathError, match=r"cannot read list.txt: Input/output error"):
+        next(lines)

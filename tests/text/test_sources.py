@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nplm.config import DatasetConfig
-from nplm.errors import DataError
+from nplm.errors import DataError, UsageError
 from nplm.text.dataset import Dataset, build
 from nplm.text.sources import SPLITS, Source, read_source, split_strings
 from nplm.text.vocab import normalize
@@ -238,3 +238,12 @@ def test_a_share_of_zero_stays_empty(split: tuple[str, str, str]) -> None:
     data = made("a\nb\nc\n", split=split)
     for name, share in zip(SPLITS, split, strict=True):
         assert (data.strings(name) == 0) == (share == "0")
+
+
+def test_a_text_of_more_megabytes_than_it_may_have() -> None:
+    blocks = [b"ab\n" * 100_000] * 4  # 1.2 MB
+    assert len(read_source(iter(blocks), "f", max_mb=1.2).strings) == 400_000
+    with pytest.raises(DataError, match=r"f has more than 1 megabytes.*`max_mb`"):
+        read_source(iter(blocks), "f", max_mb=1)
+    with pytest.raises(UsageError, match="max_mb"):
+        read_source(blocks, "f", max_mb=float("nan"))

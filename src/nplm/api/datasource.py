@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from nplm.checks import MAX_TEXT_MB
 from nplm.config import DatasetConfig
 from nplm.errors import DataError, UsageError
-from nplm.files import read_bytes
 from nplm.text import dataset
 from nplm.text.dataset import Dataset
+from nplm.text.lines import file_blocks
 from nplm.text.sources import IN_MEMORY, Source, read_source
 from nplm.text.vocab import normalize
 
@@ -18,13 +19,15 @@ def build_dataset(
     out: str | Path | None,
     *,
     force: bool,
+    max_mb: float = MAX_TEXT_MB,
 ) -> Dataset:
     """Build a data set and, where there is an `out`, save it there; see `nplm.build`."""
     if out is None:
-        return dataset.build(source_of(strings, config.normalize), config)
+        return dataset.build(source_of(strings, config.normalize, max_mb), config)
     folder = Path(out)
     dataset.refuse_folder(folder, force=force)
-    dataset.save(dataset.build(source_of(strings, config.normalize), config), folder)
+    source = source_of(strings, config.normalize, max_mb)
+    dataset.save(dataset.build(source, config), folder)
     return dataset.load(folder)
 
 
@@ -36,7 +39,9 @@ def shares_of(split: Sequence[float | str]) -> tuple[str, str, str]:
     return shares[0], shares[1], shares[2]
 
 
-def source_of(strings: str | Path | Iterable[str], form: str) -> Source:
+def source_of(
+    strings: str | Path | Iterable[str], form: str, max_mb: float = MAX_TEXT_MB
+) -> Source:
     """The strings of a text file or of an iterable, in a Unicode form; empty ones are left out.
 
     Raises:
@@ -46,8 +51,7 @@ def source_of(strings: str | Path | Iterable[str], form: str) -> Source:
     """
     if isinstance(strings, str | Path):
         path = Path(strings)
-        content = read_bytes(path, "give a text file with one string a line")
-        return read_source(content, path.name, form, str(path))
+        return read_source(file_blocks(path), path.name, form, str(path), max_mb)
     items = list(strings)
     for place, item in enumerate(items):
         if not isinstance(item, str):

@@ -2,11 +2,13 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nplm.checks import MAX_TEXT_MB
 from nplm.cli import latest
 from nplm.cli.console import format_count, note, stage, stdout
 from nplm.commandline import command_line
@@ -40,6 +42,9 @@ def build(
         int,
         typer.Option(help="Symbols seen less often in train become one unknown symbol; 0: none."),
     ] = 0,
+    max_mb: Annotated[
+        float, typer.Option(help="Megabytes of text; a build takes up to 20 times that.")
+    ] = MAX_TEXT_MB,
     force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
 ) -> None:
     """Split a list of strings and write it as ids."""
@@ -54,7 +59,7 @@ def build(
     folder = out or latest.DATA / Path(name).stem
     dataset.refuse_folder(folder, force=force)
     with stage("reading"):
-        strings = sources.read_source(_content(source), name, normalize, str(source))
+        strings = sources.read_source(_blocks(source), name, normalize, str(source), max_mb)
     with stage(f"numbering {len(strings.strings):,} strings"):
         built = dataset.build(strings, config)
     with stage(f"writing {folder}"):
@@ -68,15 +73,15 @@ def build(
     note("next: " + command_line("train", *([] if out is None else [folder])))
 
 
-def _content(source: Path) -> bytes:
-    from nplm.files import read_bytes
+def _blocks(source: Path) -> Iterator[bytes]:
+    from nplm.text.lines import BLOCK_BYTES, file_blocks, read_blocks
 
     if str(source) == "-":
-        return sys.stdin.buffer.read()
+        return read_blocks(lambda: sys.stdin.buffer.read(BLOCK_BYTES), "stdin")
     if source == DEFAULT_SOURCE and not source.exists():
         cure = "name your own list: nplm dataset build FILE"
         raise NotFoundError(source, f"there is no {source} here", cure)
-    return read_bytes(source, "give a text file with one string a line")
+    return file_blocks(source)
 
 
 @app.command()

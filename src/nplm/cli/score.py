@@ -15,8 +15,6 @@ from nplm.cli.console import Format, data_output, format_count, note
 if TYPE_CHECKING:
     from nplm.runtime.score import Scored
 
-BLOCK_BYTES = 1 << 20
-
 
 def score(
     first: Annotated[
@@ -83,19 +81,17 @@ def score(
 
 def _blocks(source: Path | None) -> Iterator[bytes]:
     """Blocks of a file; of stdin what has come whenever it pauses."""
-    from nplm.files import reading
+    from nplm.text.lines import file_blocks, read_blocks
 
     if source is None or str(source) == "-":
-        while block := _available(sys.stdin.buffer):
-            yield block
-        return
-    with reading(source) as file:
-        while block := file.read(BLOCK_BYTES):
-            yield block
+        return read_blocks(lambda: _available(sys.stdin.buffer), "stdin")
+    return file_blocks(source)
 
 
 def _available(stream: Any) -> bytes:
     """At least one byte, unless at the end; then more as long as there is any without waiting."""
+    from nplm.text.lines import BLOCK_BYTES
+
     block = bytearray(stream.read1(BLOCK_BYTES))
     while block and len(block) < BLOCK_BYTES and _has_more(stream):
         more = stream.read1(BLOCK_BYTES - len(block))

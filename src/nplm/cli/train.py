@@ -88,14 +88,14 @@ def train(
 def _dataset(source: Path | None) -> tuple["Dataset", Path]:
     """The data set of a folder; a text file is made into one under data/ first."""
     from nplm.config import DatasetConfig
-    from nplm.files import read_bytes
     from nplm.text import dataset, sources
+    from nplm.text.lines import file_blocks
 
     if source is None or not source.is_file():
         folder = latest.dataset_folder(source)
         return dataset.load(folder), folder
     folder = latest.DATA / source.stem
-    strings = sources.read_source(read_bytes(source), source.name, path=str(source))
+    strings = sources.read_source(file_blocks(source), source.name, path=str(source))
     try:
         built = dataset.build(strings, DatasetConfig())
         if not folder.exists():

@@ -2,8 +2,10 @@
 
 import random
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from nplm.checks import MAX_TEXT_MB, check_above_zero
 from nplm.config import DatasetConfig
 from nplm.errors import DataError
 from nplm.text.lines import iter_lines
@@ -11,6 +13,7 @@ from nplm.text.vocab import normalize
 
 SPLITS = ("train", "val", "test")
 IN_MEMORY = "strings"  # the name of a source that was no file
+MAX_MB = 1e6  # that may be asked for
 
 
 @dataclass(frozen=True)
@@ -28,17 +31,47 @@ class Source:
     path: str = ""
 
 
-def read_source(content: bytes, name: str, form: str = "nfc", path: str = "") -> Source:
+def read_source(
+    content: bytes | Iterable[bytes],
+    name: str,
+    form: str = "nfc",
+    path: str = "",
+    max_mb: float = MAX_TEXT_MB,
+) -> Source:
     """The strings of a text, one a line; blank lines are skipped and counted; all else is data.
 
+    Args:
+        content: the text, or the blocks of it.
+        max_mb: megabytes that it may have.
+
     Raises:
-        DataError: the text is not UTF-8 (names line and byte) or has no string in it.
+        DataError: the text is not UTF-8 (names line and byte), has no string in it, a line that is
+            too long, or more bytes than it may.
     """
-    texts = [text for lines in iter_lines([content], name) for text in lines.texts]
-    strings = [normalize(text, form) for text in texts if text]
+    check_above_zero("max_mb", max_mb, MAX_MB)
+    blocks = [content] if isinstance(content, bytes) else content
+    strings: list[str] = []
+    blank = 0
+    for lines in iter_lines(_bounded(blocks, name, max_mb), name):
+        found = [normalize(text, form) for text in lines.texts if text]
+        strings += found
+        blank += len(lines.texts) - len(found)
     if not strings:
         raise DataError(f"{name} has no strings in it", "give a text file with one string a line")
-    return Source(name, strings, len(texts) - len(strings), path)
+    return Source(name, strings, blank, path)
+
+
+def _bounded(blocks: Iterable[bytes], name: str, max_mb: float) -> Iterator[bytes]:
+    """The blocks, as long as they are no more than `max_mb` megabytes."""
+    size = 0
+    for block in blocks:
+        size += len(block)
+        if size > max_mb * 1e6:
+            raise DataError(
+                f"{name} has more than {max_mb:,g} megabytes of text",
+                "build a data set of it with a larger `max_mb`, if memory is twenty times that",
+            )
+        yield block
 
 
 def split_strings(strings: list[str], config: DatasetConfig) -> dict[str, list[str]]:
