@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from nplm.cli.main import main
+from nplm.cli.signals import WORDS
 from nplm.config import RunConfig
 from nplm.text.dataset import Dataset
 
@@ -106,6 +108,15 @@ class Nplm:
         *commands, rest = done.stdout.decode("utf-8").split("\0\0")
         assert rest == ""
         return [command.split("\0") for command in commands]
+
+
+@pytest.fixture(autouse=True)
+def signals_kept() -> Iterator[None]:
+    """The process of the tests keeps its own handlers."""
+    before = {number: signal.getsignal(number) for number in WORDS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def snapshot(folder: Path) -> dict[str, bytes | None]:

@@ -10,8 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nplm.checks import MAX_SEED
-from nplm.cli.main import app
 from nplm.cli.settings import HELP, as_flags, parse, settings_for, with_settings
+from nplm.cli.tree import app
 from nplm.config import (
     MixtureConfig,
     ModelConfig,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import typer
 
-from nplm.cli.main import app
+from nplm.cli.tree import app
 from nplm.cli.wording import command_of
 
 if TYPE_CHECKING:
@@ -238,19 +238,24 @@ def test_data_in_an_encoding_that_lacks_its_symbols(home: Path) -> None:
 
 @contextmanager
 def started(
-    home: Path, *args: str, env: dict[str, str] | None = None
+    home: Path, *args: str, env: dict[str, str] | None = None, ignore: int = 0
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """A process of the command that does not outlive the test."""
     command = [*COMMAND, *args]
     pipe = subprocess.PIPE
+
+    def set_signals() -> None:
+        # A shell's background job hands on an ignored SIGINT, which Python then leaves ignored.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN if number == ignore else signal.SIG_DFL)
+
     with subprocess.Popen(
         command,
         cwd=home,
         env=env,
         stdout=pipe,
         stderr=pipe,
-        # A shell's background job hands on an ignored SIGINT, which Python then leaves ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+        preexec_fn=set_signals,  # noqa: PLW1509
     ) as process:
         try:
             yield process
@@ -258,9 +263,9 @@ def started(
             process.kill()
 
 
-def interrupt(process: "subprocess.Popen[bytes]") -> tuple[bytes, str]:
-    """Ctrl-C: stdout and stderr of a process that then ends by itself."""
-    process.send_signal(signal.SIGINT)
+def interrupt(process: "subprocess.Popen[bytes]", number: int = signal.SIGINT) -> tuple[bytes, str]:
+    """Ctrl-C or the like: stdout and stderr of a process that then ends by itself."""
+    process.send_signal(number)
     out, err = process.communicate(timeout=30)
     return out, err.decode()
 
@@ -291,18 +296,51 @@ def test_an_interrupted_run_is_saved_and_goes_on(
     assert (home / "checkpoints" / "names" / "batch_loss.f32").read_bytes() == losses
 
 
-def test_an_interrupted_stream_leaves_the_old_file(home: Path) -> None:
+def wait_for_strings(home: Path, process: "subprocess.Popen[bytes]") -> None:
+    """Until some are in a file that is not whole yet."""
+    deadline = time.monotonic() + 20
+    # numpy loses a Ctrl-C that meets the import of its generators.
+    while not any(path.stat().st_size for path in home.glob(".*.txt.*")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_stream_leaves_the_old_file(home: Path, number: int) -> None:
     (home / "old.txt").write_bytes(b"old\n")
     endless = ("generate", MODEL, "-n", "100000000", "--out", "old.txt", "--force")
     with started(home, *endless) as process:
-        deadline = time.monotonic() + 20
-        # Not before strings flow: numpy loses a Ctrl-C that meets the import of its generators.
-        while not any(path.stat().st_size for path in home.glob(".old.txt.*")):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        out, err = interrupt(process)
-    assert (process.returncode, out) == (130, b"")
-    assert "Traceback" not in err
+        wait_for_strings(home, process)
+        out, err = interrupt(process, number)
+    assert (process.returncode, out) == (128 + number, b"")
+    assert re.fullmatch("nplm: stopped by .*\n", err)
     assert (home / "old.txt").read_bytes() == b"old\n"
     assert not list(home.glob(".old.txt.*"))
+
+
+def test_a_hang_up_that_nohup_ignores(home: Path) -> None:
+    endless = ("generate", MODEL, "-n", "100000000", "--out", "new.txt")
+    with started(home, *endless, ignore=signal.SIGHUP) as process:
+        wait_for_strings(home, process)
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.3)
+        interrupt(process, signal.SIGTERM)
+    assert process.returncode == 143
+    assert not list(home.glob("*.txt*"))
+
+
+@pytest.mark.training
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_is_ended_is_saved(
+    nplm: "Nplm", home: Path, process_environment: dict[str, str], number: int
+) -> None:
+    command = ("train", "data/names", *nplm.tiny, "--steps", "1000000")
+    with started(home, *command, env=process_environment) as process:
+        assert process.stderr is not None
+        assert b"parameters" in process.stderr.readline()
+        _, err = interrupt(process, number)
+    assert process.returncode == 128 + number
+    assert re.fullmatch(r"nplm: stopped, everything is saved .*\n", err)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import typer
 
-from nplm.cli.main import app
+from nplm.cli.tree import app
 from nplm.cli.wording import command_of, speak_of_options
 
 

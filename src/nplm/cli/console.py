@@ -1,5 +1,6 @@
 """Streams: data goes to stdout, everything else to stderr, progress only to a terminal."""
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 Format = Literal["text", "jsonl"]  # of data on stdout
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # line ends and what moves a terminal
 
 
 def stderr() -> "Console":
@@ -35,8 +37,10 @@ def format_count(number: int, what: str) -> str:
 
 
 def note(message: str) -> None:
-    """One plain line on stderr."""
-    typer.echo(message, err=True)
+    """One plain line on stderr, whatever the names and strings in it hold."""
+    typer.echo(
+        CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), message), err=True
+    )
 
 
 def progress(*, show: bool = True) -> "Progress":

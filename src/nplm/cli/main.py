@@ -1,121 +1,125 @@
-"""The command tree and its edge, where an NplmError becomes one line and an exit code."""
+"""The edge of the command: what is no bug becomes one line and an exit code.
 
-import errno
+What a command needs is imported inside, where a Ctrl-C is already caught.
+"""
+
 import os
 import sys
-from collections.abc import Callable
-from io import TextIOWrapper
-from typing import Annotated
 
-import typer
-from typer.core import TyperGroup
+from nplm.cli import signals, streams
 
-from nplm import __version__
-from nplm.cli import (
-    dataset,
-    doctor,
-    evaluate,
-    export,
-    generate,
-    plot,
-    report,
-    score,
-    suggest,
-    sweep,
-    train,
-)
-from nplm.cli.wording import command_of, speak_of_options
-from nplm.errors import DataError, NplmError, UsageError
-
-COMMANDS: dict[str, typer.Typer | Callable[..., None]] = {  # in the order of the work
-    "dataset": dataset.app,
-    "train": train.train,
-    "sweep": sweep.sweep,
-    "eval": evaluate.evaluate,
-    "plot": plot.app,
-    "report": report.report,
-    "export": export.app,
-    "generate": generate.generate,
-    "score": score.score,
-    "suggest": suggest.suggest,
-    "doctor": doctor.doctor,
-}
-
-
-class InOrder(TyperGroup):
-    """Help lists the commands in their order; Typer's own puts groups last."""
-
-    def list_commands(self, ctx: object) -> list[str]:
-        return list(COMMANDS)
-
-
-app = typer.Typer(
-    name="nplm",
-    cls=InOrder,
-    help="Train a neural probabilistic language model on any list of strings, and generate more.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Start with: nplm dataset build, nplm train, nplm eval, nplm export onnx, nplm generate",
-)
-for name, command in COMMANDS.items():
-    if isinstance(command, typer.Typer):
-        app.add_typer(command, name=name)
-    else:
-        app.command(name)(command)
-
-
-def _version(value: bool) -> None:
-    if value:
-        typer.echo(f"nplm {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    pass
-
-
-# Typer shows only this child of the error its parser raises for a wrong command line.
-ParserError: type[Exception] = typer.BadParameter.__mro__[1]
+SURROGATES = range(0xD800, 0xE000)  # stand for bytes of a file name or an option that are not UTF-8
 
 
 def main() -> None:
-    """The console script."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    """The console script; the streams and the signals of the process are its own."""
     try:
-        code = app(standalone_mode=False)
+        signals.install()
+        streams.prepare()
+        code = _guarded()
+    except signals.Stopped as stop:
+        streams.discard()
+        code = _fail(str(stop), signals.exit_code())
+    finally:
+        signals.leave()
+    sys.exit(code)
+
+
+def _guarded() -> int:
+    """Run the command; what the system could not do is told in one line."""
+    from nplm.errors import DataError
+
+    try:
+        code = _run()
         sys.stdout.flush()
-    except NplmError as error:
-        command = command_of(typer.main.get_command(app), sys.argv[1:])
-        code = _fail(speak_of_options(str(error), command, sys.argv[1:]), error.exit_code)
-    except ParserError as error:
-        command = getattr(getattr(error, "ctx", None), "command_path", "nplm")
-        message = getattr(error, "format_message", error.__str__)()
-        code = UsageError.exit_code
-        if message:  # there is none where a bare command has just printed its help
-            _fail(f"{message.rstrip('.')}; see {command} --help", code)
     except (BrokenPipeError, SystemExit) as error:
-        # Whoever read stdout has gone (Typer turns that into its own exit): what Python would
-        # still flush goes nowhere.
+        # Whoever read stdout has gone; Typer turns that into its own exit.
         if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
-        code = 0
+        streams.discard()
+        return 0
+    except MemoryError:
+        problem = "there is not enough memory; give smaller sizes"
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        problem = _system_problem(error)
+    except UnicodeEncodeError as error:
+        if not any(ord(character) in SURROGATES for character in str(error.object)):
             raise
-        code = _fail(f"cannot write: {error.strerror}; free some space", DataError.exit_code)
-    sys.exit(code if isinstance(code, int) else 0)
+        problem = f"not UTF-8: {error.object!r}; rename what is called so"
+    except RuntimeError as error:
+        if not _of_memory(error):
+            raise
+        problem = f"there is not enough memory: {_joined(str(error))}; give smaller sizes"
+    else:
+        return code
+    _flush()
+    return _fail(problem, DataError.exit_code)
+
+
+def _run() -> int:
+    """Run the command; its code, or that of a mistake of the user."""
+    from nplm.errors import InterruptedRunError, NplmError, UsageError
+
+    try:
+        from nplm.cli.tree import ParserError, app
+
+        try:
+            code = app(standalone_mode=False)
+        except ParserError as error:
+            command = getattr(getattr(error, "ctx", None), "command_path", "nplm")
+            message = getattr(error, "format_message", error.__str__)()
+            if not message:  # a bare command has just printed its help
+                return UsageError.exit_code
+            problem = f"{_joined(message).rstrip('.')}; see {command} --help"
+            return _fail(problem, UsageError.exit_code)
+    except NplmError as error:
+        stopped = isinstance(error, InterruptedRunError)
+        return _fail(_in_options(error), signals.exit_code() if stopped else error.exit_code)
+    return code if isinstance(code, int) else 0
+
+
+def _in_options(error: Exception) -> str:
+    """The message of an error with the options of the command that was called."""
+    import typer
+
+    from nplm.cli.tree import app
+    from nplm.cli.wording import command_of, speak_of_options
+
+    words = sys.argv[1:]
+    command = command_of(typer.main.get_command(app), words)
+    return speak_of_options(str(error), command, words)
+
+
+def _system_problem(error: OSError) -> str:
+    import errno
+
+    reason = error.strerror or str(error)
+    if error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {reason}"
+    cure = "; free some space" if error.errno == errno.ENOSPC else ""
+    return f"cannot write: {reason}{cure}"
+
+
+def _of_memory(error: RuntimeError) -> bool:
+    """Whether it is how torch says that memory is short: of the processor, of a GPU."""
+    return "can't allocate memory" in str(error) or type(error).__name__ == "OutOfMemoryError"
+
+
+def _flush() -> None:
+    """What was printed before the error; or what cannot be printed goes nowhere."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        streams.discard()
+
+
+def _joined(message: str) -> str:
+    """What others say in several lines, in one."""
+    return " ".join(filter(None, map(str.strip, message.splitlines())))
 
 
 def _fail(message: str, code: int) -> int:
-    one_line = " ".join(filter(None, map(str.strip, message.splitlines())))
-    typer.echo(f"nplm: {one_line}", err=True)
+    from nplm.cli.console import note
+
+    note(f"nplm: {message}")
     return code
