@@ -11,6 +11,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,10 +96,25 @@ def test_two_processes(nplm: "Nplm", home: Path) -> None:
     assert [line["status"] for line in records(home / OUT)] == ["done", "done"]
 
 
+def default_signals() -> None:
+    """A shell's background job hands on an ignored SIGINT, which then stays ignored."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def interrupted(
-    home: Path, environment: dict[str, str], *args: str, ready: Any, group: bool
+    home: Path,
+    environment: dict[str, str],
+    *args: str,
+    ready: Any,
+    group: bool,
+    number: int = signal.SIGINT,
 ) -> tuple[int, str]:
-    """Ctrl-C as soon as it is `ready`, to the process or to all of its group; code and stderr."""
+    """Ctrl-C or the like as soon as it is `ready`, to the process or to all of its group.
+
+    Returns:
+        Its code, and stderr once no process has that any more.
+    """
     with subprocess.Popen(
         [*COMMAND, "sweep", *SMALL, *args],
         cwd=home,
@@ -106,8 +122,7 @@ def interrupted(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        # A shell's background job hands on an ignored SIGINT, which Python then leaves ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+        preexec_fn=default_signals,  # noqa: PLW1509
     ) as process:
         try:
             deadline = time.monotonic() + 60
@@ -116,12 +131,12 @@ def interrupted(
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
             if group:
-                os.killpg(process.pid, signal.SIGINT)
+                os.killpg(process.pid, number)
             else:
-                process.send_signal(signal.SIGINT)
+                process.send_signal(number)
             _, err = process.communicate(timeout=60)
         finally:
-            if process.poll() is None:
+            with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
     return process.returncode, err.decode()
 
@@ -143,8 +158,25 @@ def test_ctrl_c_keeps_what_ended(home: Path, process_environment: dict[str, str]
     assert (home / OUT / "trials" / "steps=1000000" / "last.safetensors").exists()
 
 
-def test_ctrl_c_at_a_terminal_while_processes_start(
-    home: Path, process_environment: dict[str, str]
+def test_workers_end_with_their_parent(home: Path, process_environment: dict[str, str]) -> None:
+    """Even where it could not tell them; they save, and the same command goes on."""
+    trial = home / OUT / "trials" / "steps=1000000"
+    code, err = interrupted(
+        home,
+        process_environment,
+        *("--grid", "steps=1000000", "--workers", "1"),
+        ready=(trial / "batch_loss.f32").exists,
+        group=False,
+        number=signal.SIGKILL,
+    )
+    assert code == -signal.SIGKILL
+    assert "Traceback" not in err
+    assert (trial / "last.safetensors").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_of_the_terminal_while_processes_start(
+    home: Path, process_environment: dict[str, str], number: int
 ) -> None:
     """There every process gets it, those too that are still importing."""
     results = home / OUT / "sweep.jsonl"
@@ -154,11 +186,13 @@ def test_ctrl_c_at_a_terminal_while_processes_start(
             time.sleep(0.7)
         return results.exists()
 
-    options = ("--grid", "steps=1000000,1000001", "--workers", "2")
-    code, err = interrupted(home, process_environment, *options, ready=ready, group=True)
+    options = ("--grid", "steps=1000000,1000001", "--workers", "1")
+    code, err = interrupted(
+        home, process_environment, *options, ready=ready, group=True, number=number
+    )
     assert "Traceback" not in err
-    assert code == 130
-    assert "stopped after 0 of 2 trials" in err
+    assert code == 128 + number
+    assert re.fullmatch("using data/names\nnplm: stopped after 0 of 2 trials; .*\n", err)
     assert records(home / OUT) == []
 
 

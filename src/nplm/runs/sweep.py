@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import queue
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -37,6 +38,7 @@ from nplm.text.dataset import Dataset, load
 from nplm.training.events import Stepped
 
 POLL_SECONDS = 0.1
+SAVE_SECONDS = 10.0  # that a worker has to save its trial when its parent has ended
 REPORT_STEPS = 20  # a worker tells of its progress this often
 
 
@@ -104,7 +106,8 @@ def _run_all(
 ) -> Iterator[Progress | tuple[Trial, dict[str, Any]]]:
     """Run trials in processes; how each ended, but for those that were stopped."""
     context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
-    reports, stopping = context.Queue(), context.Event()
+    with _deaf_children():  # the process that keeps track of semaphores is one too
+        reports, stopping = context.Queue(), context.Event()
     with ProcessPoolExecutor(
         min(workers, max(1, len(todo))), context, _start_worker, (reports, stopping)
     ) as pool:
@@ -141,11 +144,11 @@ def workers_here() -> int:
 
 @contextmanager
 def _deaf_children() -> Iterator[None]:
-    """Processes started here never see Ctrl-C, not even before their first line runs."""
+    """Processes started here never see what a terminal sends, not even before their first line."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
     finally:
@@ -153,18 +156,36 @@ def _deaf_children() -> Iterator[None]:
 
 
 def _start_worker(reports: "Queue[tuple[str, int]]", stopping: Event) -> None:
-    """In each worker: Ctrl-C is for the parent, which says when to stop."""
+    """In each worker: Ctrl-C is for the parent, which says when to stop, or ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _worker["reports"], _worker["stopping"] = reports, stopping
+    threading.Thread(target=_follow_parent, daemon=True).start()
+
+
+def _follow_parent() -> None:
+    """End with the parent: it may be killed, and the pool's queue would be waited on for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    _orphaned.set()
+    _running.acquire(timeout=SAVE_SECONDS)
+    os._exit(1)
 
 
 _worker: dict[str, Any] = {}  # what a worker process was started with
+_orphaned = threading.Event()  # its parent has ended
+_running = threading.Lock()  # held while it trains
 
 
 def _run(trial: Trial, dataset_folder: Path) -> dict[str, Any] | None:
     """In a worker: train, or go on; the record of the trial, or None when it was stopped."""
+    with _running:
+        return _train(trial, dataset_folder)
+
+
+def _train(trial: Trial, dataset_folder: Path) -> dict[str, Any] | None:
     dataset = load(dataset_folder)
-    stop: Callable[[], bool] = _worker["stopping"].is_set
+    stopping: Callable[[], bool] = _worker["stopping"].is_set
     status, last_report = "done", 0
     resume = (trial.folder / LAST).exists()
     try:
@@ -175,7 +196,7 @@ def _run(trial: Trial, dataset_folder: Path) -> dict[str, Any] | None:
             dataset_folder,
             resume=resume,
             force=not resume,
-            stop=stop,
+            stop=lambda: _orphaned.is_set() or stopping(),
         ):
             if isinstance(event, Stepped) and event.step >= last_report + REPORT_STEPS:
                 last_report = event.step
