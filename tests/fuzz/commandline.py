@@ -140,7 +140,7 @@ def run_lines(options: argparse.Namespace, tally_type: type[Any]) -> Any:
     """Run cases until time or cases are over."""
     import typer
 
-    from nplm.cli.main import app
+    from nplm.cli.tree import app
 
     commands = list(leaves(typer.main.get_command(app)))
     tally = tally_type()

@@ -46,8 +46,8 @@ def leave() -> None:
 
 
 def exit_code() -> int:
-    """128 and the number of the signal that came first."""
-    return 128 + _received.first
+    """128 and the number of the signal that came first; where none did, of Ctrl-C."""
+    return 128 + (_received.first or signal.SIGINT)
 
 
 @contextmanager
