@@ -176,12 +176,10 @@ class Tally:
 def open_model(path: Path | None, runtime: Runtime, device: str) -> tuple["StepModel", "ModelCard"]:
     """The model that the options of a command mean, and what it says about itself."""
     if runtime == "onnx":
-        from nplm.runtime.onnxmodel import open_model
-
         if path is not None and (path / CONFIG).is_file():
             onnx = _open_export(path, device)
         else:
-            onnx = open_model(latest.model_file(path), device)
+            onnx = latest.open_model(path, device)
         if device == "auto":
             note(f"on {onnx.device}")
         return onnx, onnx.card

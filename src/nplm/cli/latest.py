@@ -1,24 +1,43 @@
-"""What a command takes when it is given no argument: the newest of what the one before it made."""
+"""What a command takes when it is given no argument: the newest of what the one before it made.
 
-from contextlib import suppress
+What is damaged is passed over with a note, unless there is nothing else.
+"""
+
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from nplm.cli.console import note
 from nplm.errors import DataError, NotFoundError
 
+if TYPE_CHECKING:
+    from nplm.runtime.onnxmodel import OnnxModel
+
 DATA, CHECKPOINTS, EXPORTS = Path("data"), Path("checkpoints"), Path("exports")
+T = TypeVar("T")
 
 
 def dataset_folder(path: Path | None) -> Path:
     """`path`, or the data set built last under data/."""
     if path is not None:
         return path
-    return _newest(DATA, "*/dataset.json", "data set", "nplm dataset build").parent
+    from nplm.text.dataset import read
+
+    maker = "nplm dataset build"
+    file, _ = _newest(DATA, "*/dataset.json", lambda f: read(f.parent), "data set", maker)
+    return file.parent
 
 
-def model_file(path: Path | None) -> Path:
-    """`path`, or the file exported last to exports/."""
-    return path or _newest(EXPORTS, "*.onnx", "model", "nplm export onnx")
+def open_model(path: Path | None, device: str = "cpu") -> "OnnxModel":
+    """The model in `path`, or in the file exported last to exports/; raises as opening it does."""
+    from nplm.runtime import onnxmodel
+
+    def opened(file: Path) -> "OnnxModel":
+        return onnxmodel.open_model(file, device)
+
+    if path is not None:
+        return opened(path)
+    return _newest(EXPORTS, "*.onnx", opened, "model", "nplm export onnx")[1]
 
 
 def run_folder(path: Path | None) -> Path:
@@ -28,36 +47,61 @@ def run_folder(path: Path | None) -> Path:
     from nplm.runs.header import is_finished
     from nplm.runs.layout import LAST
 
-    finished = []
-    for last in CHECKPOINTS.glob(f"*/{LAST}"):
-        with suppress(DataError):  # a damaged neighbour is not the one
-            finished += [last] if is_finished(last.parent) else []
-    if not finished:
-        problem = f"there is no finished run under {CHECKPOINTS}/"
-        raise NotFoundError(CHECKPOINTS, problem, "make one: nplm train")
-    return _announce(max(finished, key=_age).parent)
+    def finished(file: Path) -> bool | None:
+        return is_finished(file.parent) or None
+
+    file, _ = _newest(CHECKPOINTS, f"*/{LAST}", finished, "finished run", "nplm train")
+    return file.parent
 
 
 def sweep_folder(path: Path | None) -> Path:
     """`path`, or the sweep under checkpoints/ whose last trial ended last."""
     if path is not None:
         return path
-    return _newest(CHECKPOINTS, "*/sweep.jsonl", "sweep", "nplm sweep --grid NAME=VALUES").parent
+    from nplm.runs.trials import RESULTS, results
+
+    maker = "nplm sweep --grid NAME=VALUES"
+    file, _ = _newest(CHECKPOINTS, f"*/{RESULTS}", lambda f: results(f.parent), "sweep", maker)
+    return file.parent
 
 
-def _newest(folder: Path, pattern: str, what: str, maker: str) -> Path:
-    paths = list(folder.glob(pattern))
-    if not paths:
-        raise NotFoundError(folder, f"there is no {what} under {folder}/", f"make one: {maker}")
-    newest = max(paths, key=_age)
-    _announce(newest.parent if pattern.startswith("*/") else newest)
-    return newest
+def _newest(
+    folder: Path, pattern: str, opener: Callable[[Path], T | None], what: str, maker: str
+) -> tuple[Path, T]:
+    """The newest file of a pattern that can be opened, and what `opener` gives for it.
+
+    Args:
+        opener: raises DataError for a file that is damaged; gives None for one not to be taken.
+
+    Raises:
+        NotFoundError: there is none.
+        DataError: of the newest, where all are damaged.
+    """
+    damaged: list[tuple[Path, DataError | OSError]] = []
+    for path in sorted(folder.glob(pattern), key=_age, reverse=True):
+        try:
+            opened = opener(path)
+        except (DataError, OSError) as error:
+            damaged.append((path, error))
+            continue
+        if opened is not None:
+            for _, reason in damaged:
+                note(f"passed over: {reason}")
+            _announce(path, pattern)
+            return path, opened
+    if damaged:
+        newest, reason = damaged[0]
+        _announce(newest, pattern)
+        raise reason
+    raise NotFoundError(folder, f"there is no {what} under {folder}/", f"make one: {maker}")
 
 
 def _age(path: Path) -> float:
-    return path.stat().st_mtime
+    try:
+        return path.stat().st_mtime
+    except OSError:  # a link to nothing
+        return 0.0
 
 
-def _announce(path: Path) -> Path:
-    note(f"using {path}")
-    return path
+def _announce(path: Path, pattern: str) -> None:
+    note(f"using {path.parent if pattern.startswith('*/') else path}")

@@ -50,14 +50,13 @@ def score(
 
     Lines of stdin are answered as they come.
     """
-    from nplm.runtime.onnxmodel import open_model
     from nplm.runtime.score import Scorer
     from nplm.text.lines import iter_lines
 
     path, source = (
         (None, first) if first and not second and first.suffix != ".onnx" else (first, second)
     )
-    model = open_model(latest.model_file(path), device)
+    model = latest.open_model(path, device)
     if device == "auto":
         note(f"on {model.device}")
     scorer, as_line = Scorer.of(model, model.card), FORMATS[output_format]

@@ -26,7 +26,6 @@ def suggest(
 ) -> None:
     """The most probable next symbols and whole strings after a prefix."""
     from nplm.runtime.automatoncache import AutomatonCache
-    from nplm.runtime.onnxmodel import open_model
     from nplm.runtime.suggest import suggest as find
 
     if not 1 <= count <= 1000:
@@ -34,7 +33,7 @@ def suggest(
     if len(words) > 2:
         raise UsageError(f"{len(words)} words are given", "give a model and a prefix, or a prefix")
     *paths, prefix = words
-    model = open_model(latest.model_file(Path(paths[0]) if paths else None))
+    model = latest.open_model(Path(paths[0]) if paths else None)
     suggestions = find(AutomatonCache(model, model.card), prefix, count, max_length)
     if as_json:
         typer.echo(json.dumps(asdict(suggestions), ensure_ascii=False))

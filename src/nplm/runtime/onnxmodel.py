@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from nplm.checks import check_integer
 from nplm.commandline import command_line
 from nplm.errors import DamagedError, DeviceError
-from nplm.files import read_bytes
 from nplm.runtime.checksum import verify_checksum
 from nplm.runtime.modelcard import SHA256, ModelCard
+from nplm.stored import MAX_TENSORS, read_stored
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -69,7 +69,7 @@ def open_model(path: Path, device: str = "cpu", threads: int = 1) -> OnnxModel:
     """
     check_integer("threads", threads, 1)
     made_by = command_line("export", "onnx", *([path] if path.is_dir() else []))
-    content = read_bytes(path, f"make one: {made_by}")
+    content = read_stored(path, MAX_TENSORS, f"make one: {made_by}")
     return open_bytes(content, str(path), device, threads)
 
 
