@@ -163,5 +163,11 @@ def shared_names() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_model() -> Path:
-    """An exported model that needs no torch to be there; made by tests/golden/make.py."""
+    """A model file of format 1, exported by 0.1.0; no torch is needed."""
     return Path(__file__).parent / "golden" / "tiny.onnx"
+
+
+@pytest.fixture(scope="session")
+def signed_model() -> Path:
+    """The same as a file of format 2; made by tests/golden/make.py."""
+    return Path(__file__).parent / "golden" / "signed.onnx"

@@ -137,12 +137,12 @@ def nplm(
 
 
 @pytest.fixture
-def home(tmp_path: Path, names_file: Path, small_folder: Path, tiny_model: Path) -> Path:
+def home(tmp_path: Path, names_file: Path, small_folder: Path, signed_model: Path) -> Path:
     """The working folder after `dataset build` and an export: list, data set, model. No torch."""
     shutil.copytree(small_folder, tmp_path / "data" / "names")
     shutil.copyfile(names_file, tmp_path / "data" / "names.txt")
     (tmp_path / "exports").mkdir()
-    shutil.copyfile(tiny_model, tmp_path / "exports" / "names.onnx")
+    shutil.copyfile(signed_model, tmp_path / "exports" / "names.onnx")
     return tmp_path
 
 

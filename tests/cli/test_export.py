@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nplm.runtime.onnxguard import read_envelope
 from nplm.runtime.onnxmodel import open_model
 from nplm.text.dataset import Dataset
 
@@ -23,12 +24,17 @@ def test_it_writes_a_model_that_says_what_it_is(nplm: "Nplm", trained: Path) -> 
     shutil.rmtree(trained / "exports")
     done = nplm.ok("export", "onnx")
     assert done.out == b""
-    using, proof, novelty, following = done.err.splitlines()
+    using, proof, novelty, carried, following = done.err.splitlines()
     assert using == f"using {RUN}"
     assert proof.startswith(f"{MODEL}: ")
     assert "1,000 strings equal" in proof
     known = len(open_model(trained / MODEL).card.novelty.hashes)
     assert f"the {known:,} strings of its list by a filter of {4 * known:,} bytes" in novelty
+    assert carried == (
+        "of the list it carries the filter, by which short strings can be listed, hashes of data "
+        "set and weights, which confirm a guess, what its networks learnt by heart, its symbols "
+        "and its greatest length; --private leaves out filter and hashes"
+    )
     assert following == "next: nplm generate"
     content = (trained / MODEL).read_bytes()
     facts = json.loads((trained / f"{MODEL}.json").read_bytes())
@@ -38,12 +44,18 @@ def test_it_writes_a_model_that_says_what_it_is(nplm: "Nplm", trained: Path) -> 
     assert len(nplm.ok("generate").lines) == 20
 
 
+def graph_of(content: bytes) -> bytes:
+    graph = read_envelope(content, "").graph
+    return content[graph.start : graph.end]
+
+
 def test_force_and_out(nplm: "Nplm", trained: Path, model_file: Path) -> None:
     """The same run gives the same bytes, wherever they are written."""
     old = (trained / MODEL).read_bytes()
     nplm.ok("export", "onnx", "--force")
     new = (trained / MODEL).read_bytes()
-    assert new == model_file.read_bytes() != old
+    assert new != old
+    assert graph_of(new) == graph_of(model_file.read_bytes())  # another run of the same settings
     done = nplm.ok("export", "onnx", RUN, "--out", "deep/mine.onnx")
     assert done.err.splitlines()[-1] == "next: nplm generate deep/mine.onnx"
     assert (trained / "deep" / "mine.onnx").read_bytes() == new
@@ -99,9 +111,42 @@ def test_an_output_that_cannot_be_written(nplm: "Nplm", trained: Path) -> None:
 
 def test_the_filter_can_be_left_out(nplm: "Nplm", trained: Path) -> None:
     done = nplm.ok("export", "onnx", "--no-novelty", "--out", "bare.onnx")
-    assert "filter" not in done.err
+    assert "strings of its list" not in done.err
+    assert "the filter, by which" not in done.err
     assert open_model(trained / "bare.onnx").card.novelty is None
     nplm.refuses(7, "generate", "bare.onnx", "--novel", says=("without the filter",))
+
+
+def test_a_private_file(nplm: "Nplm", trained: Path) -> None:
+    """Neither filter nor hashes; it says so itself, and commands that need them say what to do."""
+    weights = open_model(trained / MODEL).card
+    done = nplm.ok("export", "onnx", RUN, "--private", "--force")
+    assert done.err.splitlines()[-2] == (
+        "of the list it carries what its networks learnt by heart, its symbols and its greatest "
+        "length"
+    )
+    card = open_model(trained / MODEL).card
+    assert (card.novelty, card.dataset_sha256, card.extra["weights_sha256"]) == (None, None, None)
+    assert card.extra["novelty_filter"] == {"holds": "nothing"}
+    sidecar = json.loads((trained / f"{MODEL}.json").read_bytes())
+    assert (sidecar["dataset_sha256"], sidecar["weights_sha256"]) == (None, None)
+    for path in (MODEL, f"{MODEL}.json"):
+        assert weights.dataset_sha256.encode() not in (trained / path).read_bytes()
+    assert len(nplm.ok("generate", MODEL).lines) == 20
+    assert nplm.ok("eval", MODEL, "--data", "data/names").out
+    nplm.refuses(3, "eval", MODEL, says=("does not say what it was trained on", "--data DIR"))
+    nplm.refuses(3, "generate", RUN, says=("does not say whose export", f"nplm generate {MODEL}"))
+    nplm.refuses(7, "generate", MODEL, "--novel", says=("without the filter",))
+
+
+def test_an_ngram_is_private_up_to_order_3(nplm: "Nplm", home: Path) -> None:
+    for order in (3, 4):
+        run, out = f"checkpoints/{order}", f"{order}.onnx"
+        nplm.ok("train", "--preset", "ngram", "--order", str(order), "--out", run)
+        done = nplm("export", "onnx", run, "--private", "--out", out)
+        assert (done.code, (home / out).exists()) == ((0, True) if order == 3 else (3, False))
+    assert "has an n-gram of order 4, which holds every 3 symbols" in done.err
+    assert "--private takes orders up to 3; train one of order 3, or a network alone" in done.err
 
 
 def test_novel_strings_are_of_no_split(nplm: "Nplm", trained: Path, small: Dataset) -> None:

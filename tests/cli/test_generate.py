@@ -336,7 +336,7 @@ class TestTorch:
         nplm.refuses(3, "generate", "checkpoints/names", says=older)
         export.unlink()
         nplm.refuses(3, "generate", "checkpoints/names", says=says)
-        shutil.copyfile(Path(__file__).parents[1] / "golden" / "tiny.onnx", export)
+        shutil.copyfile(Path(__file__).parents[1] / "golden" / "signed.onnx", export)
         config = run / "config.toml"
         digest = tomllib.loads(config.read_text("utf-8"))["dataset"]["sha256"]
         config.write_text(config.read_text("utf-8").replace(digest, "0" * 64), "utf-8")
@@ -345,6 +345,22 @@ class TestTorch:
         export.unlink()
         shutil.move(run, run.with_name("my run"))
         nplm.refuses(3, "generate", "checkpoints/my run", says=("onnx 'checkpoints/my run'",))
+
+
+@pytest.mark.parametrize(
+    "command", ["generate -n 3", "score", "eval --data data/names --json", "suggest"]
+)
+def test_a_file_without_a_hash_of_itself_is_told_of(
+    nplm: "Nplm", home: Path, tiny_model: Path, command: str
+) -> None:
+    """Damage of a file of format 1 may go unnoticed; what is printed stays what it was."""
+    shutil.copyfile(tiny_model, home / "old.onnx")
+    name, *options = command.split()
+    words = ["ma"] if name == "suggest" else []
+    done = nplm.ok(name, "old.onnx", *words, *options, stdin=b"anna\n")
+    said = "old.onnx is of format 1, without a hash of itself: export it again for format 2"
+    assert done.err.splitlines().count(said) == 1
+    assert done.out == nplm.ok(name, MODEL, *words, *options, stdin=b"anna\n").out
 
 
 @pytest.mark.parametrize("megabytes", ["nan", "-1", "inf", "1e308"])

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def model(tiny_model: "Path") -> str:
-    return str(tiny_model)
+def model(signed_model: "Path") -> str:
+    return str(signed_model)
 
 
 def test_score_of_stdin(nplm: "Nplm", model: str) -> None:

@@ -1,4 +1,7 @@
-"""Model files that are ONNX but not to be trusted: refused in one line that names the file."""
+"""Exports that were changed and hashed anew: refused in one line that names the file.
+
+What a graph may hold is in tests/runtime/test_onnxguard.py, without onnx.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +11,20 @@ import pytest
 from onnx import TensorProto, external_data_helper
 
 from nplm.errors import DataError
+from nplm.runtime.checksum import BLANK, insert_checksum
+from nplm.runtime.modelcard import SHA256
+from nplm.runtime.onnxguard import read_envelope
 from nplm.runtime.onnxmodel import open_model
+
+
+def entry(model: onnx.ModelProto, key: str) -> onnx.StringStringEntryProto:
+    return next(p for p in model.metadata_props if p.key == key)
+
+
+def signed(model: onnx.ModelProto) -> bytes:
+    entry(model, SHA256).value = f'"{BLANK}"'
+    content = model.SerializeToString()
+    return insert_checksum(content, read_envelope(content, "").places[SHA256])
 
 
 def rename_input(model: onnx.ModelProto) -> None:
@@ -22,23 +38,32 @@ def rename_output(model: onnx.ModelProto) -> None:
 
 
 def other_block_size(model: onnx.ModelProto) -> None:
-    next(p for p in model.metadata_props if p.key == "nplm.block_size").value = "4"
+    entry(model, "nplm.block_size").value = "4"
 
 
 def other_vocabulary(model: onnx.ModelProto) -> None:
-    next(p for p in model.metadata_props if p.key == "nplm.vocab").value = '["a", "b"]'
+    entry(model, "nplm.vocab").value = '["a", "b"]'
 
 
 def other_format(model: onnx.ModelProto) -> None:
-    next(p for p in model.metadata_props if p.key == "nplm.format").value = "3"
+    entry(model, "nplm.format").value = "3"
 
 
 def no_metadata(model: onnx.ModelProto) -> None:
     del model.metadata_props[:]
 
 
+def unlike_operator(model: onnx.ModelProto) -> None:
+    model.graph.node[-2].op_type = "Sigmoid"
+
+
+def loop(model: onnx.ModelProto) -> None:
+    node = model.graph.node.add(op_type="Loop", output=["spare"])
+    node.attribute.add(name="body", type=onnx.AttributeProto.GRAPH).g.name = "body"
+
+
 def damaged_filter(model: onnx.ModelProto) -> None:
-    next(p for p in model.metadata_props if p.key == "nplm.novelty").value = "%"
+    entry(model, "nplm.novelty").value = "%"
 
 
 def other_type(model: onnx.ModelProto) -> None:
@@ -56,6 +81,8 @@ def other_type(model: onnx.ModelProto) -> None:
         (other_format, "has format 3, this nplm reads 1 and 2"),
         (no_metadata, "not one that nplm exported"),
         (damaged_filter, "is damaged: nplm.novelty: "),
+        (unlike_operator, "the operator 'Sigmoid'"),
+        (loop, "cannot be run: it has a graph|the operator 'Loop'"),
     ],
 )
 def test_changed_models(
@@ -64,7 +91,7 @@ def test_changed_models(
     model = onnx.load(model_file)
     change(model)
     path = tmp_path / "changed.onnx"
-    path.write_bytes(model.SerializeToString())
+    path.write_bytes(signed(model) if model.metadata_props else model.SerializeToString())
     with pytest.raises(DataError, match=message) as caught:
         open_model(path)
     assert "changed.onnx" in str(caught.value)
@@ -81,9 +108,11 @@ def test_external_data_is_refused(
         model, location="weights.bin", size_threshold=0
     )
     onnx.save(model, tmp_path / "split.onnx")
+    split = onnx.load(tmp_path / "split.onnx", load_external_data=False)
+    (tmp_path / "split.onnx").write_bytes(signed(split))
     if there:
         monkeypatch.chdir(tmp_path)
     else:
         (tmp_path / "weights.bin").unlink()
-    with pytest.raises(DataError, match=r"split\.onnx .*(external data|other files)"):
+    with pytest.raises(DataError, match=r"split\.onnx cannot be run: it has external data"):
         open_model(tmp_path / "split.onnx")

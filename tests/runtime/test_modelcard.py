@@ -15,18 +15,22 @@ CARD = ModelCard(
 WITH_UNKNOWN = replace(CARD, vocab=replace(CARD.vocab, unknown=True))
 
 
-@pytest.mark.parametrize("card", [CARD, WITH_UNKNOWN])
+PRIVATE = replace(CARD, dataset_sha256=None)
+OLD = replace(CARD, format=1)
+
+
+@pytest.mark.parametrize("card", [CARD, WITH_UNKNOWN, PRIVATE, OLD])
 def test_round_trip(card: ModelCard) -> None:
     assert ModelCard.from_metadata(card.to_metadata(), "x.onnx") == card
 
 
-def test_only_a_model_with_an_unknown_symbol_is_of_format_2() -> None:
-    """So that older versions read every file that they can make sense of."""
-    assert CARD.facts()["format"] == 1
-    assert not {"unknown_id", "document"} & CARD.facts().keys()
+def test_what_format_2_says_more() -> None:
     facts = WITH_UNKNOWN.facts()
     assert (facts["format"], facts["unknown_id"], facts["document"]) == (2, 6, "line")
-    assert WITH_UNKNOWN.to_metadata()["nplm.sha256"] == f'"{"0" * 64}"'
+    assert CARD.facts()["unknown_id"] is None
+    assert CARD.to_metadata()["nplm.sha256"] == f'"{"0" * 64}"'
+    assert not {"unknown_id", "document", "sha256"} & OLD.facts().keys()
+    assert "nplm.sha256" not in OLD.to_metadata()
 
 
 def test_other_keys_are_ignored() -> None:

@@ -119,6 +119,7 @@ class Run:
         path: str | Path,
         *,
         novelty: bool = True,
+        private: bool = False,
         force: bool = False,
         data: str | Path | None = None,
     ) -> "Proof":
@@ -127,6 +128,7 @@ class Run:
         Args:
             path: of the file; what describes it is written beside it, as `path`.json.
             novelty: carry a filter of the data set's strings, 4 bytes each, for `novel=True`.
+            private: carry neither that filter nor hashes of the data set and of the weights.
             force: replace what exists.
             data: the folder of the data set trained on, where that has moved.
 
@@ -134,8 +136,9 @@ class Run:
             What was compared with torch, and how it came out.
 
         Raises:
-            DataError: the file exists, the weights were never evaluated or are damaged, or the data
-                set is not there or is another one.
+            DataError: the file exists, the weights were never evaluated or are damaged, the data
+                set is not there or is another one, or a private file would hold an n-gram of an
+                order above 3.
             MissingExtraError: a package of the training extra is not installed.
             VerificationError: the file does not compute what torch does; `path` is as it was.
         """
@@ -143,7 +146,7 @@ class Run:
         with training_extra("Run.export"):
             from nplm.export.onnxfile import export
         dataset = dataset_of(self.folder, self._facts, Path(data) if data else None, CURE)
-        return export(run, dataset, Path(path), novelty=novelty, force=force)
+        return export(run, dataset, Path(path), novelty=novelty, private=private, force=force)
 
     @cached_property
     def _loaded(self) -> "LoadedRun":

@@ -11,6 +11,7 @@ import typer
 
 from nplm.cli import latest
 from nplm.cli.console import stdout
+from nplm.cli.modelfile import open_file
 from nplm.cli.testlooks import count_file, count_run
 from nplm.errors import DataError, NotFoundError
 from nplm.extras import training_extra
@@ -111,9 +112,7 @@ def _open(target: Path | None, data: Path | None) -> Subject:
     from nplm.text.dataset import load, reencode
 
     if target is not None and (target.is_file() or target.suffix == ".onnx"):
-        from nplm.runtime.onnxmodel import open_model
-
-        onnx = open_model(target)
+        onnx = open_file(target)
         dataset = load(data) if data else _find(onnx.card.dataset_sha256, target)
         own = reencode(dataset, onnx.card.vocab, onnx.card.normalize)
         kind = onnx.card.extra.get("kind", "model")
@@ -143,11 +142,16 @@ def _record_look(subject: Subject, results: list[dict[str, Any]]) -> None:
         result["earlier_looks"] = before
 
 
-def _find(digest: str, model: Path) -> "Dataset":
+def _find(digest: str | None, model: Path) -> "Dataset":
     """The data set under data/ that a model file was trained on."""
     from nplm.stored import read_json
     from nplm.text.dataset import load
 
+    if digest is None:
+        raise DataError(
+            f"{model} does not say what it was trained on (export onnx --private)",
+            "name a data set: --data DIR",
+        )
     for described in sorted(latest.DATA.glob("*/dataset.json")):
         with suppress(DataError):  # a damaged neighbour is not the one
             if read_json(described).get("sha256") == digest:

@@ -1,7 +1,7 @@
 """`nplm export onnx`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +9,10 @@ from nplm.cli import latest
 from nplm.cli.console import note, stage
 from nplm.commandline import command_line
 from nplm.extras import training_extra
+
+if TYPE_CHECKING:
+    from nplm.export.onnxfile import Proof
+    from nplm.runs.opened import LoadedRun
 
 app = typer.Typer(help="Write a run as one file that needs no torch.", no_args_is_help=True)
 
@@ -33,6 +37,9 @@ def onnx(
         bool,
         typer.Option(help="Carry a filter of the list's strings, 4 bytes each, for --novel."),
     ] = True,
+    private: Annotated[
+        bool, typer.Option("--private", help="Carry neither the filter nor hashes of the data.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
 ) -> None:
     """Write an ONNX file, and prove that it computes what the run does."""
@@ -48,7 +55,7 @@ def onnx(
     opened = load_run(folder)
     dataset = dataset_of(folder, opened.facts, data, "the proof needs that one: --data DIR")
     with stage("tracing, and comparing the file with the network"):
-        proof = write(opened, dataset, target, novelty=novelty, force=force)
+        proof = write(opened, dataset, target, novelty=novelty, private=private, force=force)
     strings = f"{proof.strings:,} strings equal"
     if proof.differing:
         strings += f" ({proof.differing} part at a draw on a boundary)"
@@ -62,4 +69,20 @@ def onnx(
             f"{4 * len(proof.novelty.hashes):,} bytes (takes another string for one with "
             f"probability {proof.novelty.false_positive_rate:.0e}; --no-novelty leaves it out)"
         )
+    note(_of_the_list(opened, proof, private=private))
     note("next: " + command_line("generate", *([target] if out else [])))
+
+
+def _of_the_list(run: "LoadedRun", proof: "Proof", *, private: bool) -> str:
+    """What of the list the file carries, in a line."""
+    mixture, carried = run.facts.config.mixture, []
+    if proof.novelty:
+        carried += ["the filter, by which short strings can be listed"]
+    if not private:
+        carried += ["hashes of data set and weights, which confirm a guess"]
+    if mixture.ngram:
+        carried += [f"every {mixture.order - 1} symbols that stand together (its n-gram)"]
+    if run.networks:
+        carried += ["what its networks learnt by heart"]
+    line = f"of the list it carries {', '.join(carried)}, its symbols and its greatest length"
+    return line if private else f"{line}; --private leaves out filter and hashes"

@@ -12,6 +12,7 @@ import typer
 
 from nplm.cli import latest
 from nplm.cli.console import Format, data_output, format_count, note, progress
+from nplm.cli.modelfile import open_file
 from nplm.commandline import command_line
 from nplm.errors import DataError, NotFoundError, UsageError
 from nplm.extras import training_extra
@@ -203,7 +204,6 @@ def _open_export(run: Path, device: str) -> "OnnxModel":
     """
     from nplm.runs.facts import read_facts
     from nplm.runs.header import weights_digest
-    from nplm.runtime.onnxmodel import open_model
 
     file = latest.EXPORTS / f"{run.resolve().name}.onnx"
     if not file.exists():
@@ -211,8 +211,11 @@ def _open_export(run: Path, device: str) -> "OnnxModel":
     weights = run / BEST
     if weights.exists() and weights.stat().st_mtime > file.stat().st_mtime:
         raise DataError(f"{file} is older than {run}", _cure(run, "--force"))
-    onnx = open_model(file, device)
+    onnx = open_file(file, device)
     trained_on = read_facts(run).card.dataset_sha256
+    if onnx.card.dataset_sha256 is None:
+        problem = f"{file} does not say whose export it is (export onnx --private)"
+        raise DataError(problem, f"take the file: {command_line('generate', file)}")
     signed = onnx.card.extra.get("weights_sha256")
     if signed is not None and signed != weights_digest(run):
         problem = f"{file} is the export of another run than {run}"

@@ -30,10 +30,10 @@ def dataset_folder(path: Path | None) -> Path:
 
 def open_model(path: Path | None, device: str = "cpu") -> "OnnxModel":
     """The model in `path`, or in the file exported last to exports/; raises as opening it does."""
-    from nplm.runtime import onnxmodel
+    from nplm.cli.modelfile import open_file
 
     def opened(file: Path) -> "OnnxModel":
-        return onnxmodel.open_model(file, device)
+        return open_file(file, device)
 
     if path is not None:
         return opened(path)

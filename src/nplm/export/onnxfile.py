@@ -22,7 +22,7 @@ from nplm import __version__
 from nplm.counts.contexts import ContextTable
 from nplm.counts.evaluate import evaluate
 from nplm.counts.tables import table_of
-from nplm.errors import VerificationError
+from nplm.errors import DamagedError, DataError, VerificationError
 from nplm.files import refuse_existing, write_bytes, write_json
 from nplm.generation import SamplingConfig, StreamConfig
 from nplm.runs.header import weights_digest
@@ -30,9 +30,10 @@ from nplm.runs.opened import LoadedRun
 from nplm.runtime.checksum import insert_checksum
 from nplm.runtime.constraint import Constraint
 from nplm.runtime.generate import default_max_length, generate
-from nplm.runtime.modelcard import ModelCard
+from nplm.runtime.modelcard import SHA256, ModelCard
 from nplm.runtime.novelty import NoveltyFilter
-from nplm.runtime.onnxmodel import INPUT, OUTPUT, open_bytes
+from nplm.runtime.onnxguard import INPUT, IR_VERSION, OPSET, OUTPUT, read_envelope
+from nplm.runtime.onnxmodel import open_bytes
 from nplm.runtime.sampling import LANES, cumulative, probabilities, uniforms
 from nplm.runtime.walk import Generated
 from nplm.stepmodel import StepModel, all_logits, iter_logits, log_softmax
@@ -40,10 +41,9 @@ from nplm.text.dataset import Dataset
 from nplm.text.sources import SPLITS
 from nplm.training.mixture import Mixture
 
-OPSET = 18
-IR_VERSION = 8  # the one of opset 18: onnxruntime since 2023 reads it
 TOLERANCE = 1e-4  # largest difference of any log-probability
 BOUNDARY_TOLERANCE = 1e-5  # how near a draw must lie to a boundary to fall on either side
+MAX_PRIVATE_ORDER = 3  # an n-gram of it holds pairs of symbols: docs/model-file.md, what it reveals
 PROOF_STRINGS = 1000
 PROOF_SEED = 0
 PROOF_LENGTH = 4096  # symbols at which they are cut: a list may have lines of a million
@@ -68,45 +68,70 @@ class Proof:
 
 
 def export(
-    run: LoadedRun, dataset: Dataset, out: Path, *, novelty: bool = True, force: bool = False
+    run: LoadedRun,
+    dataset: Dataset,
+    out: Path,
+    *,
+    novelty: bool = True,
+    private: bool = False,
+    force: bool = False,
 ) -> Proof:
     """Write `out` and its sidecar `out`.json.
 
     Args:
         novelty: carry a filter of the strings of all splits, 4 bytes each.
+        private: carry neither the filter nor hashes of the data set and of the weights.
 
     Raises:
+        DataError: `private`, and the n-gram among the parts has more than 3 symbols.
         ExistsError: `out` exists and `force` is not given.
         VerificationError: onnxruntime does not compute what torch computes; `out` is as it was.
     """
     sidecar = out.with_name(out.name + ".json")
     refuse_existing(out, force=force)
     refuse_existing(sidecar, force=force)
+    if private:
+        _refuse_revealing(run)
     table = table_of(dataset, "train", run.model.block_size)
-    strings_filter = NoveltyFilter.of(dataset.all_splits()) if novelty else None
-    extra = _extra(run, dataset, table)
-    if strings_filter:
-        extra["novelty_filter"] = {
-            "strings": len(strings_filter.hashes),
-            "splits": list(SPLITS),
-            "false_positive_rate": strings_filter.false_positive_rate,
-        }
-    if run.card.has_checksum:  # what only format 2 says
-        holds = (
-            {"holds": "strings", **extra["novelty_filter"]}
-            if strings_filter
-            else {"holds": "nothing"}
-        )
-        extra |= {"novelty_filter": holds, "weights_sha256": weights_digest(run.folder)}
-    card = replace(run.card, extra=extra, novelty=strings_filter)
-    content = to_onnx(run, card)
-    if card.has_checksum:
-        content = insert_checksum(content)
-    proof = prove(run.model, open_bytes(content, str(out)), card, table)
+    strings_filter = NoveltyFilter.of(dataset.all_splits()) if novelty and not private else None
+    extra = _extra(run, dataset, table) | {"novelty_filter": _described(strings_filter)}
+    extra["weights_sha256"] = None if private else weights_digest(run.folder)
+    digest = None if private else run.card.dataset_sha256
+    card = replace(run.card, extra=extra, novelty=strings_filter, dataset_sha256=digest)
+    try:
+        content = to_onnx(run, card)
+        proof = prove(run.model, open_bytes(content, str(out)), card, table)
+    except DamagedError as error:  # it would not open, or gives no numbers
+        cure = "the old file, if any, is unchanged; please report this"
+        raise VerificationError(error.problem, cure) from error
     write_bytes(out, content)
     digest = hashlib.sha256(content).hexdigest()
     write_json(sidecar, {**card.facts(), "sha256": digest})
     return replace(proof, novelty=strings_filter)
+
+
+def _refuse_revealing(run: LoadedRun) -> None:
+    """Raise DataError where the n-gram of a run holds more than letters that stand together."""
+    mixture = run.facts.config.mixture
+    if mixture.ngram and mixture.order > MAX_PRIVATE_ORDER:
+        raise DataError(
+            f"{run.folder} has an n-gram of order {mixture.order}, which holds every "
+            f"{mixture.order - 1} symbols that stand together in the list; `private=True` takes "
+            f"orders up to {MAX_PRIVATE_ORDER}",
+            f"train one of order {MAX_PRIVATE_ORDER}, or a network alone",
+        )
+
+
+def _described(strings_filter: NoveltyFilter | None) -> dict[str, Any]:
+    """What the filter of a file holds."""
+    if strings_filter is None:
+        return {"holds": "nothing"}
+    return {
+        "holds": "strings",
+        "strings": len(strings_filter.hashes),
+        "splits": list(SPLITS),
+        "false_positive_rate": strings_filter.false_positive_rate,
+    }
 
 
 def _extra(run: LoadedRun, dataset: Dataset, table: ContextTable) -> dict[str, Any]:
@@ -136,7 +161,11 @@ def _extra(run: LoadedRun, dataset: Dataset, table: ContextTable) -> dict[str, A
 
 
 def to_onnx(run: LoadedRun, card: ModelCard) -> bytes:
-    """Trace the single-step forward and return a stripped ONNX model with the card as metadata."""
+    """The single-step forward as a model file: traced, stripped, with the card, hashed.
+
+    Raises:
+        DamagedError: torch made something that no reader of ours would open.
+    """
     # Two rows: torch takes a dimension of one for a constant.
     example = torch.zeros(2, run.model.block_size, dtype=torch.int64)
     with _silence():
@@ -156,7 +185,8 @@ def to_onnx(run: LoadedRun, card: ModelCard) -> bytes:
     strip(traced)
     onnx.helper.set_model_props(traced, card.to_metadata())
     onnx.checker.check_model(traced, full_check=True)
-    return bytes(traced.SerializeToString(deterministic=True))
+    content = bytes(traced.SerializeToString(deterministic=True))
+    return insert_checksum(content, read_envelope(content, "the export").places[SHA256])
 
 
 def strip(traced: onnx.ModelProto) -> None:

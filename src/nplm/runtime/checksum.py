@@ -5,24 +5,30 @@ included, changes unnoticed. It tells of damage, not of purpose: that can write 
 """
 
 import hashlib
-
-from nplm.errors import DamagedError
+import json
 
 BLANK = "0" * 64
+Place = tuple[int, int]  # where the hash stands in the content, as JSON, between quotes
 
 
-def insert_checksum(content: bytes) -> bytes:
+def insert_checksum(content: bytes, place: Place) -> bytes:
     """The content of a file with its hash in place of the zeros."""
-    assert content.count(BLANK.encode()) == 1
-    return content.replace(BLANK.encode(), _digest(content).encode())
+    start, end = place
+    assert content[start:end] == json.dumps(BLANK).encode()
+    return content[:start] + _value(content, place) + content[end:]
 
 
-def verify_checksum(content: bytes, digest: str, where: str) -> None:
-    """Raise DamagedError unless `digest` is the hash that stands in `content`; `where` names it."""
-    blank = content.replace(digest.encode(), BLANK.encode(), 1)
-    if blank == content or _digest(blank) != digest:
-        raise DamagedError(where, f"{where} is damaged: its hash is another", "export it again")
+def checksum_matches(content: bytes, place: Place) -> bool:
+    """Whether what stands at `place` is the hash of all the rest."""
+    start, end = place
+    return content[start:end] == _value(content, place)
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def _value(content: bytes, place: Place) -> bytes:
+    """The hash of the content with zeros in its place, between quotes."""
+    start, end = place
+    whole = memoryview(content)
+    digest = hashlib.sha256(whole[:start])
+    digest.update(json.dumps(BLANK).encode())
+    digest.update(whole[end:])
+    return json.dumps(digest.hexdigest()).encode()

@@ -1,8 +1,8 @@
 """What a model says about itself: written into the ONNX file by export, read back here.
 
-All values are strings under keys that start with `nplm.`; structured ones are JSON. A model with an
-unknown symbol is of format 2, which older versions refuse instead of misreading; others stay of
-format 1. Format 2 carries a hash of the whole file, and says what format 1 leaves to be known.
+All values are strings under keys that start with `nplm.`; structured ones are JSON. Format 2, which
+every export has, carries a hash of the whole file and says what format 1, which 0.1.0 wrote, leaves
+to be known. Checking that hash needs the file: `runtime.onnxmodel` does.
 """
 
 import json
@@ -41,18 +41,20 @@ class ModelCard:
         block_size: T.
         normalize: how the training text was normalised; prefixes and scored text are too.
         longest: symbols in the longest training string.
-        dataset_sha256: of the data set the model was trained on.
+        dataset_sha256: of the data set the model was trained on; None where the file keeps it back.
         novelty: knows the strings of the list; None where it was left out.
         extra: facts that no computation depends on: validation scores, the proof, versions.
+        format: 1 of a file without a hash of itself, else 2.
     """
 
     vocab: Vocab
     block_size: int
     normalize: str
     longest: int
-    dataset_sha256: str
+    dataset_sha256: str | None
     extra: dict[str, Any] = field(default_factory=dict)
     novelty: NoveltyFilter | None = None
+    format: int = FORMAT_2
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -72,16 +74,6 @@ class ModelCard:
         """
         return self.vocab.encode(normalize(text, self.normalize))
 
-    @property
-    def format(self) -> int:
-        """The oldest format that can say all this."""
-        return FORMAT_2 if self.vocab.unknown else FORMAT
-
-    @property
-    def has_checksum(self) -> bool:
-        """Whether the file carries a hash of itself."""
-        return self.format == FORMAT_2
-
     def facts(self) -> dict[str, Any]:
         """All values by name, as the sidecar file holds them."""
         return {
@@ -95,7 +87,7 @@ class ModelCard:
             "dataset_sha256": self.dataset_sha256,
             **(
                 {"document": DOCUMENT, "unknown_id": self.vocab.unknown_id}
-                if self.has_checksum
+                if self.format == FORMAT_2
                 else {}
             ),
             **self.extra,
@@ -107,7 +99,7 @@ class ModelCard:
             f"nplm.{key}": json.dumps(value, ensure_ascii=False, sort_keys=True)
             for key, value in self.facts().items()
         }
-        if self.has_checksum:
+        if self.format == FORMAT_2:
             metadata[SHA256] = json.dumps(BLANK)
         return metadata | ({NOVELTY: self.novelty.to_text()} if self.novelty else {})
 
@@ -125,15 +117,16 @@ class ModelCard:
                 "make one: nplm export onnx",
             )
         values = Record(_parsed(metadata, where), where, CURE, table_of="nplm.")
-        _check_kind(values)
+        version = _check_kind(values)
         card = cls(
             _vocab(values),
             values.integer("block_size", 1, MAX_BLOCK_SIZE),
             values.choice("normalize", Normalization),
             values.integer("longest"),
-            values.digest("dataset_sha256"),
+            None if values.value("dataset_sha256") is None else values.digest("dataset_sha256"),
             {key: value for key, value in values.values.items() if key not in OWN},
             _novelty(metadata.get(NOVELTY), where),
+            version,
         )
         _check_extra(Record(card.extra, where, CURE, table_of="nplm."))
         return card
@@ -152,8 +145,8 @@ def _parsed(metadata: Mapping[str, str], where: str) -> dict[str, Any]:
     return values
 
 
-def _check_kind(values: Record) -> None:
-    """Refuse what has to be known to read the other values, where it is something else."""
+def _check_kind(values: Record) -> int:
+    """The format; refuse what has to be known to read the other values, where it is another."""
     kinds = {FORMAT: {"level": LEVEL}, FORMAT_2: {"level": LEVEL, "document": DOCUMENT}}
     version = values.value("format")
     if version not in (FORMAT, FORMAT_2):
@@ -169,10 +162,12 @@ def _check_kind(values: Record) -> None:
             raise DataError(problem, "update nplm")
     if version == FORMAT_2:
         values.digest("sha256")  # whether it is that of the file is checked with that in hand
+    return int(version)
 
 
 def _vocab(values: Record) -> Vocab:
-    symbols, has_unknown = values.symbols("vocab"), "unknown_id" in values.values
+    symbols = values.symbols("vocab")
+    has_unknown = values.values.get("unknown_id") is not None
     if has_unknown:
         last = len(symbols) + 1
         values.integer("unknown_id", last, last)

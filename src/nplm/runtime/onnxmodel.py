@@ -1,10 +1,12 @@
 """An ONNX file as a StepModel. The one place that imports onnxruntime.
 
+Before onnxruntime sees a file, its hash is checked and its graph is found to be one of ours
+(`runtime.onnxguard`); what comes out of it is checked at every call.
+
 onnxruntime is imported on first use, with telemetry switched off before; sessions run without
 spinning, on one thread unless asked, and without the Python fallback (which prints on stdout).
 """
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,14 +17,14 @@ from numpy.typing import NDArray
 from nplm.checks import check_integer
 from nplm.commandline import command_line
 from nplm.errors import DamagedError, DeviceError
-from nplm.runtime.checksum import verify_checksum
+from nplm.runtime.checksum import checksum_matches
 from nplm.runtime.modelcard import SHA256, ModelCard
+from nplm.runtime.onnxguard import INPUT, OUTPUT, check_graph, read_envelope, refused
 from nplm.stored import MAX_TENSORS, read_stored
 
 if TYPE_CHECKING:
     import onnxruntime
 
-INPUT, OUTPUT = "context", "logits"
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
@@ -35,11 +37,12 @@ class OnnxModel:
     """
 
     def __init__(
-        self, session: "onnxruntime.InferenceSession", card: ModelCard, device: str
+        self, session: "onnxruntime.InferenceSession", card: ModelCard, device: str, where: str
     ) -> None:
         self._session = session
         self.card = card
         self.device = device
+        self._where = where
 
     @property
     def block_size(self) -> int:
@@ -50,8 +53,23 @@ class OnnxModel:
         return len(self.card.vocab)
 
     def __call__(self, contexts: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Contexts (B, T) int64 -> logits (B, V) float32."""
-        return np.asarray(self._session.run([OUTPUT], {INPUT: contexts})[0])
+        """Contexts (B, T) int64 -> logits (B, V) float32.
+
+        Raises:
+            DamagedError: onnxruntime fails, or gives no finite logits of that shape.
+        """
+        try:
+            (logits,) = self._session.run([OUTPUT], {INPUT: contexts})
+        except Exception as error:  # onnxruntime's exceptions share no base class
+            raise refused(self._where, _reason(error)) from error
+        shape = (len(contexts), self.vocab_size)
+        if not isinstance(logits, np.ndarray) or logits.dtype != np.float32:
+            raise refused(self._where, f"it gives no {np.dtype(np.float32)}")
+        if logits.shape != shape:
+            raise refused(self._where, f"it gives {logits.shape}, not {shape} numbers")
+        if not np.isfinite(logits).all():
+            raise refused(self._where, "it gives numbers that are not finite")
+        return logits
 
 
 def open_model(path: Path, device: str = "cpu", threads: int = 1) -> OnnxModel:
@@ -75,33 +93,44 @@ def open_model(path: Path, device: str = "cpu", threads: int = 1) -> OnnxModel:
 
 def open_bytes(content: bytes, where: str, device: str = "cpu", threads: int = 1) -> OnnxModel:
     """As `open_model`, for the content of a file; `where` names it in messages."""
-    ort = _onnxruntime()
     kind = choose_device(device)
-    options = ort.SessionOptions()
+    card = read_card(content, where)
+    options = _onnxruntime().SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     try:
-        session = ort.InferenceSession(
+        session = _onnxruntime().InferenceSession(
             content, options, providers=[PROVIDERS[kind]], enable_fallback=False
         )
-        metadata = session.get_modelmeta().custom_metadata_map
     except Exception as error:  # onnxruntime's exceptions share no base class
-        reason = str(error).partition("\n")[0].rpartition(" : ")[2].rstrip(".")
-        raise DamagedError(
-            where, f"{where} cannot be run: {reason}", "make one: nplm export onnx"
-        ) from error
+        raise refused(where, _reason(error)) from error
     if PROVIDERS[kind] not in session.get_providers():
         raise DeviceError(
             "onnxruntime could not start CUDA", 'check the driver, or use `device="cpu"`'
         )
-    card = ModelCard.from_metadata(metadata, where)
-    if card.has_checksum:
-        verify_checksum(content, json.loads(metadata[SHA256]), where)
-    _check_interface(session, card, where)
-    return OnnxModel(session, card, kind)
+    return OnnxModel(session, card, kind, where)
+
+
+def read_card(content: bytes, where: str) -> ModelCard:
+    """What the content of a model file says about itself, once it is known to be whole and ours.
+
+    onnxruntime is not asked. `where` names the file in messages.
+
+    Raises:
+        DamagedError: it is not ONNX, has what no model of ours has, or its own hash is another.
+        DataError: it is not a model of ours.
+    """
+    envelope = read_envelope(content, where)
+    card = ModelCard.from_metadata(envelope.metadata, where)
+    # Also of a format that has none: no flipped bit makes a file one that is not looked at.
+    place = envelope.places.get(SHA256)
+    if place and not checksum_matches(content, place):
+        raise DamagedError(where, f"{where} is damaged: its hash is another", "export it again")
+    check_graph(content, envelope.graph, card.block_size, len(card.vocab), where)
+    return card
 
 
 def choose_device(device: str) -> str:
@@ -128,17 +157,9 @@ def available_providers() -> list[str]:
     return list(_onnxruntime().get_available_providers())
 
 
-def _check_interface(session: "onnxruntime.InferenceSession", card: ModelCard, where: str) -> None:
-    interface = [(i.name, i.type, i.shape[1:]) for i in session.get_inputs()]
-    interface += [(o.name, o.type, o.shape[1:]) for o in session.get_outputs()]
-    expected = [
-        (INPUT, "tensor(int64)", [card.block_size]),
-        (OUTPUT, "tensor(float)", [len(card.vocab)]),
-    ]
-    if interface != expected:
-        raise DamagedError(
-            where, f"{where} has other inputs or outputs than its metadata says: {interface}"
-        )
+def _reason(error: Exception) -> str:
+    """The first line of what onnxruntime says, without its codes."""
+    return str(error).partition("\n")[0].rpartition(" : ")[2].rstrip(".")
 
 
 def _onnxruntime() -> Any:
