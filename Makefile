@@ -11,7 +11,7 @@ FUZZ_SECONDS ?= 600
 FUZZ_SEED ?= 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint types unit test-runtime docs-check bench gpu fuzz mutate clean
+.PHONY: demo test lint types unit test-runtime docs-check bench gpu fuzz mutate flips clean
 
 demo: $(VENV)/installed ## the five commands, in a new folder
 	rm -rf $(DEMO) && mkdir -p $(DEMO)/data && cp data/names.txt $(DEMO)/data/
@@ -65,6 +65,9 @@ fuzz: $(VENV)/installed ## damaged files for every reader, odd command lines; FU
 
 mutate: $(VENV)/installed ## thirty deliberate faults: do the tests notice? (about ten minutes)
 	$(BIN)/python tests/mutants.py
+
+flips: $(VENV)/installed ## 2,000 single bits of a model file: refused, or nothing changes
+	$(BIN)/python tests/flips.py
 
 clean:
 	rm -rf $(VENV) .venv-runtime demo

@@ -10,7 +10,7 @@ The descriptions are those of onnx.proto, as far as our exports use it; fields t
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from nplm.errors import DamagedError
@@ -226,8 +226,9 @@ def _message(content: bytes, parent: Message, name: str, slots: Slots) -> Messag
     return read_message(content, part.start, part.end, slots)
 
 
-def _messages(content: bytes, parent: Message, name: str, slots: Slots) -> list[Message]:
-    return [read_message(content, part.start, part.end, slots) for part in parent.all(name)]
+def _messages(content: bytes, parent: Message, name: str, slots: Slots) -> Iterator[Message]:
+    for part in parent.all(name):
+        yield read_message(content, part.start, part.end, slots)
 
 
 def _shorten(value: object) -> str:
