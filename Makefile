@@ -11,7 +11,7 @@ FUZZ_SECONDS ?= 600
 FUZZ_SEED ?= 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint types unit test-runtime docs-check bench gpu fuzz mutate flips clean
+.PHONY: demo test lint types unit test-runtime docs-check bench gpu wheel fuzz mutate flips clean
 
 demo: $(VENV)/installed ## the five commands, in a new folder
 	rm -rf $(DEMO) && mkdir -p $(DEMO)/data && cp data/names.txt $(DEMO)/data/
@@ -59,6 +59,9 @@ bench: $(VENV)/installed ## ours against the alternatives, in one run
 
 gpu: $(if $(filter $(BIN)/python,$(PYTHON_GPU)),$(VENV)/installed) ## GPU tests and rates; one line where there is no GPU
 	PYTHONPATH=$(CURDIR)/src $(PYTHON_GPU) benchmarks/gpu.py
+
+wheel: $(VENV)/installed ## the wheel without extras, with the oldest versions that it allows
+	$(BIN)/python tests/wheel.py
 
 fuzz: $(VENV)/installed ## damaged files for every reader, odd command lines; FUZZ_SECONDS in all
 	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)

@@ -191,7 +191,7 @@ def _check_extra(extra: Record) -> None:
     for key in ("name", "kind"):
         if key in extra.values:
             extra.text(key)
-    if "weights_sha256" in extra.values:
+    if extra.values.get("weights_sha256") is not None:
         extra.digest("weights_sha256")
     if "novelty_filter" in extra.values:
         described = extra.table("novelty_filter")
