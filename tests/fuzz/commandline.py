@@ -32,7 +32,7 @@ CODES = {0, 2, 3, 4, 5, 6, 7, 8}
 SECONDS = 20
 MEMORY = 10**9  # bytes that a command may ask for beyond what the process has
 FILE_SIZE = 10**7  # bytes at which a write fails, as on a full disk
-MOST_FAULTS = 20
+MOST_FAULTS = 20  # kinds of them
 
 SMALL = ["0", "1", "2", "3", "5", "20"]
 ODD_NUMBERS = [
@@ -154,11 +154,11 @@ def run_lines(options: argparse.Namespace, tally_type: type[Any]) -> Any:
             code, fault, peak = run_case(case, Path(folder))
             tally.cases += 1
             tally.accepted += code == 0
-            tally.hangs += fault == "hang"
             tally.peak = max(tally.peak, peak)
-            if fault:
+            if fault and tally.is_new(fault):
                 line = " ".join(ascii(word[:80]) for word in case.words)
                 tally.faults.append(f"case {number}: nplm {line}\n    {fault}")
+                tally.hangs += fault.startswith("hang")
     return tally
 
 
@@ -185,7 +185,11 @@ def run_case(case: Case, folder: Path) -> tuple[int, str, int]:
     code = os.waitstatus_to_exitcode(status)
     err = (folder / "stderr").read_text(encoding="utf-8", errors="replace")
     peak = usage.ru_maxrss * 1024
-    return code, "hang" if hung else _judge(code, err, home), peak
+    return (
+        code,
+        f"hang of {case.words[:2]}: more than {SECONDS} s" if hung else _judge(code, err, home),
+        peak,
+    )
 
 
 def _fill(home: Path) -> None:
@@ -199,8 +203,9 @@ def _fill(home: Path) -> None:
 
 def _judge(code: int, err: str, home: Path) -> str:
     if "Traceback" in err:
-        last = [ascii(line[:120]) for line in err.strip().splitlines()[-4:]]
-        return "\n    ".join(["traceback", *last])
+        *above, last = err.strip().splitlines()
+        places = [line.strip() for line in above if "/nplm/" in line] or above[-1:]
+        return f"{places[-1]!a}: {last[:120]!a}"
     if code not in CODES:
         return f"exit {code}: {err[-200:]!r}"
     lines = [line for line in err.splitlines() if line.startswith("nplm: ")]

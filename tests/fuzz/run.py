@@ -34,7 +34,7 @@ NOT_TARGETS = {"run", "target", "mutations", "commandline", "test_fuzz"}
 COMMAND_LINE = "command-line"
 CASE_SECONDS = 20
 MEMORY = 10**9  # bytes that a case may ask for beyond what the process has
-MOST_FAULTS = 5  # of one target, after which it is given up
+MOST_FAULTS = 20  # kinds of them, after which a target is given up
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Tally:
 
     Attributes:
         accepted: cases that were read, or commands that succeeded; the others were refused.
-        faults: one line each: the case and what happened.
+        faults: the first case of each kind and what happened.
         peak: bytes, the most that the process ever held.
         skipped: why it was not run, if so.
     """
@@ -54,6 +54,11 @@ class Tally:
     hangs: int = 0
     peak: int = 0
     skipped: str = ""
+
+    def is_new(self, fault: str) -> bool:
+        """Whether no fault of the same kind and place was seen before."""
+        kind = fault.partition(": ")[0]
+        return not any(kind in line for line in self.faults)
 
 
 def targets() -> dict[str, Target]:
@@ -94,7 +99,7 @@ def run_target(target: Target, others: list[bytes], options: argparse.Namespace)
             fault = _read(target, path, tally)
             faulthandler.cancel_dump_traceback_later()
             tally.cases += 1
-            if fault:
+            if fault and tally.is_new(fault):
                 tally.faults.append(f"case {number}: {fault}")
                 keep(target, number, content)
     tally.peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -48,7 +48,7 @@ def read(path: Path) -> None:
 def test_what_a_reader_does_not_refuse_properly_is_a_fault(tmp_path: Path) -> None:
     target = Target("lines", b"one\ntwo\n", read)
     tally = run.run_target(target, [b"\xff\n"], options(tmp_path, 400))
-    assert len(tally.faults) == run.MOST_FAULTS
+    assert len(tally.faults) == 1  # of one kind
     number = int(tally.faults[0].split(":")[0].removeprefix("case "))
     kept = (tmp_path / "kept" / f"lines-{number}").read_bytes()
     assert kept == run.content_of(target, [b"\xff\n"], "0", number)
