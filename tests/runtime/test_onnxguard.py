@@ -85,7 +85,7 @@ CHANGED = {
     "block size": (model(entries=metadata(block_size=2)), "other inputs or outputs"),
     "the same key": (model(more=field(14, field(1, "nplm.level") + field(2, ""))), "twice"),
     "not UTF-8": (model(more=field(14, field(1, b"\xff") + field(2, ""))), "not UTF-8"),
-    "no hash": (model(entries=metadata(sha256=7)), "hash is another"),
+    "no hash": (model(entries=metadata(sha256=7)), "64 hexadecimal digits"),
     "any hash": (model(entries=metadata(sha256="b" * 64)), "hash is another"),
     "cut": (model()[:-1], "cannot be run"),
     "flipped": (model().replace(b'"character"', b'"charactes"'), "level 'charactes'"),
