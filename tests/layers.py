@@ -22,8 +22,11 @@ GROUND = {
     "generation",
     "presets",
     "record",
+    "renames",
     "stepmodel",
     "stored",
+    "temporaries",
+    "transaction",
 }
 ALLOWED = {
     "ground": {"ground"},

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nplm.errors import DamagedError, NotFoundError, PathError
-from nplm.files import write_json
 from nplm.stored import (
     MAX_DEPTH,
     MAX_DOCUMENT,
@@ -27,6 +26,7 @@ from nplm.stored import (
     shorten,
     stored_lines,
 )
+from nplm.transaction import write_json
 
 
 def test_a_missing_file_is_named_with_the_cure(tmp_path: Path) -> None:

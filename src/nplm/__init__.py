@@ -87,7 +87,8 @@ def train(
             or, to resume, the run's own.
         device: "cpu", "cuda", "cuda:N" or "auto": CUDA where that gains time.
         resume: go on with the run that is in `out`, with the same data and settings.
-        force: replace the run that is in `out`.
+        force: replace the run that is in `out`, when the new one has taken all its steps: until
+            then that is in the folder `out`.new, which can be given with `resume`.
         on_event: called with all that happens: `Started`, `Stepped`, `Evaluated` and `Saved`.
         progress: show a bar, on a terminal (on stderr) or in a notebook.
         settings: single settings, which win over the preset: `steps=500, hidden_size=100`.

@@ -10,7 +10,6 @@ import pytest
 from rich.console import Console
 
 import nplm
-from nplm.api import trainrun
 from nplm.api.progressbar import RunBar
 from nplm.config import MixtureConfig, ModelConfig, PresetName, RunConfig, TrainConfig
 from nplm.errors import DataError, NotFoundError, UsageError
@@ -121,20 +120,6 @@ def test_a_bar_is_on_a_terminal_or_in_a_notebook(kind: str) -> None:
         file=io.StringIO(), force_terminal=kind == "terminal", force_jupyter=kind == "jupyter"
     )
     assert RunBar(3, console)._bar.disable == (kind == "file")
-
-
-def test_a_run_killed_before_its_data_were_saved_finds_them_again(
-    names: list[str], tiny_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With other data in the way, those of the run that it replaces."""
-    nplm.train(names, tmp_path / "run", preset=tiny_config, steps=20)
-    with monkeypatch.context() as patch:
-        patch.setattr(trainrun, "_keep", lambda *_, **__: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            nplm.train(names[:500], tmp_path / "run", preset=tiny_config, force=True)
-    run = nplm.train(names[:500], tmp_path / "run", resume=True)
-    assert run.finished
-    assert run.evaluate("train").symbols == nplm.build(names[:500]).symbols("train")
 
 
 def test_nothing_is_made_where_there_is_nothing_to_resume(names: list[str], tmp_path: Path) -> None:

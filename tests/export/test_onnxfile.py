@@ -159,6 +159,27 @@ def test_the_boundary_must_be_near_in_both_models(
     assert found == {(False, False), (False, True), (True, False), (True, True)}
 
 
+def test_a_disk_that_is_full_at_the_sidecar_leaves_the_old_pair(
+    run_folder: Path, small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = {"names.onnx": b"old", "names.onnx.json": b"old too"}
+    for name, content in old.items():
+        (tmp_path / name).write_bytes(content)
+    real, calls = os.fsync, []
+
+    def full(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == 2:
+            raise OSError(28, "No space left on device")
+        real(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(DataError, match=r"names\.onnx\.json: No space left"):
+            export(load_run(run_folder), small, tmp_path / "names.onnx", force=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == old
+
+
 def test_an_existing_file_is_kept(run_folder: Path, small: Dataset, tmp_path: Path) -> None:
     out = tmp_path / "names.onnx"
     out.write_bytes(b"mine")

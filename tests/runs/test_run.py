@@ -199,6 +199,19 @@ def test_weights_without_their_hash_are_refused(run_folder: Path, tmp_path: Path
         load_run(folder)
 
 
+@pytest.mark.parametrize("line", [b"{", b"[1]", b"\xff", b'{"step": "x"}', b"[" * 100_000])
+def test_a_damaged_line_of_the_log_is_not_worth_the_run(
+    run_folder: Path, tiny_config: RunConfig, small: Dataset, tmp_path: Path, line: bytes
+) -> None:
+    folder = tmp_path / "run"
+    train(folder, tiny_config, small, stop=stop_after(30))
+    logged = (folder / METRICS).read_bytes()
+    (folder / METRICS).write_bytes(line + b"\n" + logged)
+    train(folder, tiny_config, small, resume=True)
+    assert [e.step for e in metrics(folder)] == [20, 40, 60]
+    assert_same_weights(run_folder, folder)
+
+
 def test_divergence_keeps_the_best(tiny_config: RunConfig, small: Dataset, tmp_path: Path) -> None:
     values = {"optimizer": "sgd", "learning_rate": 300, "activation": "relu", "eval_every": 1}
     config = override(tiny_config, values, "")

@@ -15,7 +15,7 @@ import pytest
 from nplm.cli.settings import HELP
 from nplm.cli.sweep import parse_grid
 from nplm.config import DatasetConfig, RunConfig
-from nplm.errors import DataError, UsageError
+from nplm.errors import DataError, ExistsError, InUseError, UsageError
 from nplm.presets import override, preset
 from nplm.runs import sweep as sweeps
 from nplm.runs.facts import read_facts
@@ -349,29 +349,63 @@ def test_a_sweep_over_the_draw_can_be_repeated(
     assert times(tmp_path / "sweep" / TRIALS) == before
 
 
-def test_force_removes_the_trials_and_nothing_else(
+def test_force_forgets_all_trials_when_the_new_ones_have_ended(
     sweep: Callable[..., list[Any]], tmp_path: Path
 ) -> None:
     sweep({"seed": [1, 2]})
-    note = tmp_path / "sweep" / "note.txt"
-    note.write_text("mine", encoding="utf-8")
+    (tmp_path / "sweep" / "sweep.png").touch()
     sweep({"seed": [3]}, force=True)
-    assert note.read_text(encoding="utf-8") == "mine"
     assert [outcome.values for outcome in results(tmp_path / "sweep")] == [{"seed": 3}]
+    assert {path.name for path in (tmp_path / "sweep").iterdir()} == {".lock", RESULTS, TRIALS}
+    assert [path.name for path in (tmp_path / "sweep" / TRIALS).iterdir()] == ["seed=3"]
+    assert [path.name for path in tmp_path.iterdir()] == ["sweep"]
 
 
-def test_force_keeps_what_is_no_trial(sweep: Callable[..., list[Any]], tmp_path: Path) -> None:
-    """A folder of somebody's own may be named trials, and a sweep may have foreign files in it."""
-    theirs = tmp_path / "sweep" / TRIALS / "precious"
-    theirs.mkdir(parents=True)
-    (theirs / "data.txt").write_text("mine", encoding="utf-8")
-    (theirs.parent / "note.txt").write_text("mine", encoding="utf-8")
-    sweep({"seed": [1]}, force=True)
-    sweep({"seed": [2]}, force=True)
-    assert (theirs / "data.txt").read_text(encoding="utf-8") == "mine"
-    assert (theirs.parent / "note.txt").read_text(encoding="utf-8") == "mine"
-    names = {path.name for path in theirs.parent.iterdir()}
-    assert names == {"precious", "note.txt", "seed=2"}
+def test_a_stopped_force_leaves_the_old_sweep_and_goes_on_beside_it(
+    sweep: Callable[..., list[Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    small_folder: Path,
+    tiny_config: RunConfig,
+) -> None:
+    first = outcomes(sweep({"steps": [20]}))
+    with monkeypatch.context() as patch:
+        stop_in_the_middle(patch, 20 + 30)
+        sweep({"steps": [20, 60]}, force=True)
+    assert results(tmp_path / "sweep") == first
+    trials = plan(tiny_config, {"steps": [20, 60]}, tmp_path / "sweep.new")
+    last = outcomes(list(sweeps.sweep(trials, tmp_path / "sweep.new", small_folder, 1)))
+    assert [outcome.values for outcome in last] == [{"steps": 20}, {"steps": 60}]
+    assert results(tmp_path / "sweep") == sorted(last, key=lambda outcome: outcome.rank)
+    assert [path.name for path in tmp_path.iterdir()] == ["sweep"]
+
+
+@pytest.mark.parametrize("name", ["note.txt", "trials/note.txt", "trials/mine/data.txt"])
+def test_force_replaces_no_sweep_with_files_of_somebody_else(
+    sweep: Callable[..., list[Any]], tmp_path: Path, name: str
+) -> None:
+    """A folder of somebody's own may be named trials, too."""
+    theirs = tmp_path / "sweep" / name
+    sweep({"seed": [1]})
+    theirs.parent.mkdir(exist_ok=True)
+    theirs.write_text("mine", encoding="utf-8")
+    before = times(tmp_path)
+    with pytest.raises(ExistsError, match=rf"holds {theirs.name}, which is not of a"):
+        sweep({"seed": [2]}, force=True)
+    assert times(tmp_path) == before
+
+
+def test_of_two_sweeps_in_one_folder_the_second_is_refused(
+    sweep: Callable[..., list[Any]], tmp_path: Path, small_folder: Path, tiny_config: RunConfig
+) -> None:
+    trials = plan(tiny_config, {"seed": [1, 2]}, tmp_path / "sweep")
+    first = sweeps.sweep(trials, tmp_path / "sweep", small_folder, 1)
+    next(first)
+    for force in (False, True):
+        with pytest.raises(InUseError, match="in use by another process"):
+            sweep({"seed": [3]}, force=force)
+    list(first)
+    assert len(results(tmp_path / "sweep")) == 2
 
 
 def test_a_sweep_that_was_killed_before_its_first_line(

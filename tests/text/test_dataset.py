@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from nplm.config import DatasetConfig
 from nplm.counts.tables import table_of
-from nplm.errors import DataError
+from nplm.errors import DataError, ExistsError
 from nplm.text.dataset import Dataset, build, load, reencode, save
 from nplm.text.sources import SPLITS, read_source
 from nplm.text.vocab import Vocab
@@ -28,6 +28,10 @@ STRINGS = st.lists(
     st.text(CHARACTERS | st.sampled_from("a\r\u0301"), min_size=1).filter(lambda s: s[-1] != "\r"),
     min_size=1,
 )
+
+
+def inside(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
 def made(text: str, **options: Any) -> Dataset:
@@ -220,17 +224,29 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "letters"
 
 
-def test_saving_replaces_the_whole_folder(folder: Path) -> None:
-    (folder / "stray.txt").write_bytes(b"old")
-    data = made("xyz\n")
-    save(data, folder)
+def test_saving_replaces_the_whole_folder_with_force_only(folder: Path) -> None:
+    data, old = made("xyz\n"), load(folder)
+    with pytest.raises(ExistsError, match="`force=True`"):
+        save(data, folder)
+    assert_same(load(folder), old)
+    (folder / "val.npy").unlink()
+    save(data, folder, force=True)
     assert_same(load(folder), data)
-    assert not (folder / "stray.txt").exists()
+
+
+@pytest.mark.parametrize("name", ["stray.txt", "sub/", "train.npy.bak"])
+def test_saving_replaces_nothing_that_is_not_ours(folder: Path, name: str) -> None:
+    stray = folder / name
+    stray.mkdir() if name.endswith("/") else stray.write_bytes(b"mine")
+    before = inside(folder)
+    with pytest.raises(ExistsError, match=rf"holds {stray.name}, which is not of a data set"):
+        save(made("xyz\n"), folder, force=True)
+    assert inside(folder) == before
 
 
 def test_a_loaded_data_set_can_be_saved_over_itself(folder: Path) -> None:
     data = load(folder)
-    save(data, folder)
+    save(data, folder, force=True)
     assert_same(load(folder), data)
 
 
@@ -242,9 +258,9 @@ def test_a_failed_save_leaves_the_old_data_set(
     def fail(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(np, "save", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(DataError, match="letters: No space left"):
-        save(made("xyz\n"), folder)
+        save(made("xyz\n"), folder, force=True)
     assert_same(load(folder), before)
     assert [path.name for path in folder.parent.iterdir()] == ["letters"]
 

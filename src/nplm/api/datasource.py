@@ -27,7 +27,7 @@ def build_dataset(
     folder = Path(out)
     dataset.refuse_folder(folder, force=force)
     source = source_of(strings, config.normalize, max_mb)
-    dataset.save(dataset.build(source, config), folder)
+    dataset.save(dataset.build(source, config), folder, force=force)
     return dataset.load(folder)
 
 

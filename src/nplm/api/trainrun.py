@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from nplm.api.datasource import open_data
 from nplm.api.openrun import Run
 from nplm.config import RunConfig
-from nplm.errors import DataError, UsageError
+from nplm.errors import UsageError
 from nplm.extras import training_extra
 from nplm.presets import Settings, override, preset
 from nplm.runs.facts import read_facts
 from nplm.runs.layout import DATASET
-from nplm.text.dataset import Dataset, load, refuse_folder, save
+from nplm.text.dataset import Dataset, refuse_folder
 
 if TYPE_CHECKING:
     from nplm.runs.run import RunEvent
@@ -37,6 +37,7 @@ def train_run(
     with training_extra("nplm.train"):
         from nplm.api.progressbar import RunBar
         from nplm.runs import run
+        from nplm.runs.replacement import destination
     if resume and force:
         raise UsageError("`resume` and `force` contradict each other", "give one of them")
     target = Path(out)
@@ -47,18 +48,16 @@ def train_run(
     dataset, folder = open_data(data)
     if folder is None:
         refuse_folder(target / DATASET, force=True)
-    place = folder or target / DATASET
+    place, result = folder or target / DATASET, destination(target)
     events = run.train(target, config, dataset, place, device, resume=resume, force=force)
     bar = RunBar(config.steps if progress else 0, Console(stderr=True))
     # Closed when the caller's own function raises, too: a traceback would keep the folder locked.
     with closing(events), bar:
         for event in events:
-            if folder is None and isinstance(event, run.Started):
-                _keep(dataset, target, resume=resume)
             bar.show(event)
             if on_event:
                 on_event(event)
-    return Run(target)
+    return Run(result)
 
 
 def _base(base: str | RunConfig | None, resumed: RunConfig | None) -> RunConfig:
@@ -66,21 +65,3 @@ def _base(base: str | RunConfig | None, resumed: RunConfig | None) -> RunConfig:
     if isinstance(base, RunConfig):
         return base
     return resumed if resumed and base is None else preset(base or "default")
-
-
-def _keep(dataset: Dataset, run: Path, *, resume: bool) -> None:
-    """Save a data set that is in no folder in that of its run.
-
-    A run that is resumed may know it from elsewhere, or have it already.
-    """
-    own = run / DATASET
-    is_place = read_facts(run).dataset_folder(run) == own.resolve()
-    if is_place and not (resume and _holds(own, dataset)):
-        save(dataset, own)
-
-
-def _holds(folder: Path, dataset: Dataset) -> bool:
-    try:
-        return load(folder).sha256 == dataset.sha256
-    except DataError:  # there is none, or not the whole of it
-        return False

@@ -5,11 +5,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import typer
-
-from nplm.files import atomic_writer, refuse_existing
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,6 +15,13 @@ if TYPE_CHECKING:
 
 Format = Literal["text", "jsonl"]  # of data on stdout
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # line ends and what moves a terminal
+
+
+class Sink(Protocol):
+    """What data is written to."""
+
+    def write(self, content: bytes, /) -> int: ...
+    def flush(self) -> None: ...
 
 
 def stderr() -> "Console":
@@ -67,11 +72,13 @@ def stage(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def data_output(out: Path | None, *, force: bool) -> Iterator[IO[bytes]]:
+def data_output(out: Path | None, *, force: bool) -> Iterator[Sink]:
     """Bytes to `out` (whole or not at all) or to stdout."""
     if out is not None and str(out) != "-":
+        from nplm.transaction import output_file, refuse_existing
+
         refuse_existing(out, force=force)
-        with atomic_writer(out) as file:
+        with output_file(out, force=force) as file:
             yield file
         return
     yield sys.stdout.buffer

@@ -63,7 +63,7 @@ def build(
     with stage(f"numbering {len(strings.strings):,} strings"):
         built = dataset.build(strings, config)
     with stage(f"writing {folder}"):
-        dataset.save(built, folder)
+        dataset.save(built, folder, force=force)
     blank = built.source["blank_lines"]
     skipped = f", {blank:,} blank lines skipped" if blank else ""
     if min_count:

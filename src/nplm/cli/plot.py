@@ -31,7 +31,7 @@ def loss(
         from nplm.runs.facts import read_facts
         from nplm.runs.metrics import batch_losses, metrics
     from nplm.errors import DataError
-    from nplm.files import refuse_existing
+    from nplm.transaction import refuse_existing
 
     folder = latest.run_folder(run)
     target = out or folder / "loss.png"
@@ -42,7 +42,7 @@ def loss(
     if not len(losses) and not evaluations:
         going_on = facts.resume_command(folder)
         raise DataError(f"{folder} has logged no loss yet", f"go on: {going_on}")
-    save(loss_figure(losses, evaluations, {}, batch_label(facts.config)), target)
+    save(loss_figure(losses, evaluations, {}, batch_label(facts.config)), target, force=force)
     note(str(target))
 
 
@@ -59,14 +59,14 @@ def embedding(
         from nplm.report.embedding import embedding_figure
         from nplm.report.figures import refuse_format, save
         from nplm.runs.opened import load_run
-    from nplm.files import refuse_existing
+    from nplm.transaction import refuse_existing
 
     folder = latest.run_folder(run)
     target = out or folder / "embedding.png"
     refuse_format(target)
     refuse_existing(target, force=force)
     opened = load_run(folder)
-    save(embedding_figure(opened.embedding(), opened.card.vocab), target)
+    save(embedding_figure(opened.embedding(), opened.card.vocab), target, force=force)
     note(str(target))
 
 
@@ -83,7 +83,7 @@ def sweep(
         from nplm.report.figures import refuse_format, save_sweep
         from nplm.runs.trials import results
     from nplm.errors import DataError
-    from nplm.files import refuse_existing
+    from nplm.transaction import refuse_existing
 
     source = latest.sweep_folder(folder)
     target = out or source / "sweep.svg"
@@ -92,5 +92,5 @@ def sweep(
     outcomes = results(source)
     if not outcomes:
         raise DataError(f"no trial of {source} has ended yet", "repeat the nplm sweep that made it")
-    save_sweep(outcomes, target)
+    save_sweep(outcomes, target, force=force)
     note(str(target))

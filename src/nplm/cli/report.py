@@ -36,7 +36,7 @@ def report(
         from nplm.report.content import describe
         from nplm.report.page import render
         from nplm.runs.facts import dataset_of, read_facts
-    from nplm.files import refuse_existing, write_bytes
+    from nplm.transaction import refuse_existing, write_bytes
 
     folder = latest.run_folder(run)
     target = out or folder / "report.html"
@@ -45,7 +45,7 @@ def report(
     dataset = dataset_of(folder, facts, data, "the report needs that one: --data DIR")
     with training_extra("nplm report"), stage("scoring, sampling, drawing"):
         page = render(describe(folder, dataset, commands(folder, facts, dataset)))
-    write_bytes(target, page.encode("utf-8"))
+    write_bytes(target, page.encode("utf-8"), force=force)
     note(f"{target}: {target.stat().st_size:,} bytes")
 
 

@@ -9,7 +9,7 @@ from nplm.cli import latest
 from nplm.cli.console import note, progress, stderr, stdout
 from nplm.cli.settings import HELP, NAME, PRESET_HELP, as_flags, parse, settings_for, with_settings
 from nplm.cli.signals import stop_on_signal
-from nplm.commandline import command_line
+from nplm.commandline import command_line, quote
 from nplm.config import PresetName
 from nplm.errors import DataError, InterruptedRunError, UsageError
 from nplm.extras import training_extra
@@ -66,10 +66,12 @@ def sweep(
     with training_extra("nplm sweep"):
         from nplm.report.figures import save_sweep
         from nplm.runs import sweep as sweeps
+        from nplm.runs.replacement import destination
         from nplm.runs.trials import RESULTS, best, plan
     folder = latest.dataset_folder(source)
     target = out or latest.CHECKPOINTS / f"{folder.name}-sweep"
     trials = plan(base, points, target)
+    work, result = sweeps.work_folder(target, force=force), destination(target)
     with stop_on_signal() as stop:
         count = workers or sweeps.workers_here()
         events = sweeps.sweep(trials, target, folder, count, stop, force=force)
@@ -77,16 +79,18 @@ def sweep(
     if stop() and len(outcomes) < len(trials):
         raise InterruptedRunError(
             f"stopped after {len(outcomes)} of {len(trials)} trials",
-            "the same command goes on, without --force",
+            "the same command goes on, without --force"
+            + (f" and with --out {quote(work)}" if work != target else ""),
         )
     outcomes.sort(key=lambda outcome: outcome.rank)
-    save_sweep(outcomes, target / "sweep.png")
+    save_sweep(outcomes, result / "sweep.png", force=True)
     _print(outcomes, to_stdout=not pick)
-    note(f"{target / RESULTS}, {target / 'sweep.png'}")
+    note(f"{result / RESULTS}, {result / 'sweep.png'}")
     winner = best(outcomes)
     trial = next((t for t in trials if winner and t.values == winner.values), None)
     if trial:
-        note(f"the winner is trained already: {command_line('eval', trial.folder)}")
+        trained = result / trial.folder.relative_to(target)
+        note(f"the winner is trained already: {command_line('eval', trained)}")
     if pick:
         if trial is None:
             raise DataError("every trial diverged", "try lower learning rates")

@@ -1,6 +1,7 @@
 """`nplm train`."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ from nplm.cli.settings import NAME, PRESET_HELP, settings_for, with_settings
 from nplm.cli.signals import stop_on_signal
 from nplm.commandline import command_line, quote
 from nplm.config import PresetName
-from nplm.errors import DataError, InterruptedRunError, UsageError
+from nplm.errors import DataError, ExistsError, InterruptedRunError, UsageError
 from nplm.extras import training_extra
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def train(
         from nplm.runs.facts import read_facts, resume_command
         from nplm.runs.header import is_finished
         from nplm.runs.opened import load_run
+        from nplm.runs.replacement import destination
     if resume and force:
         raise UsageError("--resume and --force contradict each other", "give one of them")
     dataset, folder = _dataset(source)
@@ -71,6 +73,8 @@ def train(
         run.refuse_run(target, force=force)
     resumed = read_facts(target) if resume else None
     resolved = settings_for(preset_name, config, settings, resumed.config if resumed else None)
+    work = run.work_folder(target, force=force)
+    result = destination(target)
     with stop_on_signal() as stop:
         events = run.train(
             target, resolved, dataset, folder, device, resume=resume, force=force, stop=stop
@@ -78,11 +82,11 @@ def train(
         started = _show(events, resolved.steps)
     if resume and started.step == resolved.steps:
         note(f"{target} had taken all its steps: there was nothing left to do")
-    if stop() and not is_finished(target):
-        going_on = resume_command(folder, target)
-        raise InterruptedRunError(f"stopped, everything is saved in {target}", f"go on: {going_on}")
-    _summary(load_run(target), started)
-    note("next: " + command_line("export", "onnx", *([target] if out else [])))
+    if stop() and work.exists() and not is_finished(work):
+        going_on = resume_command(folder, work)
+        raise InterruptedRunError(f"stopped, everything is saved in {work}", f"go on: {going_on}")
+    _summary(load_run(result), started)
+    note("next: " + command_line("export", "onnx", *([result] if out else [])))
 
 
 def _dataset(source: Path | None) -> tuple["Dataset", Path]:
@@ -98,7 +102,7 @@ def _dataset(source: Path | None) -> tuple["Dataset", Path]:
     strings = sources.read_source(file_blocks(source), source.name, path=str(source))
     try:
         built = dataset.build(strings, DatasetConfig())
-        if not folder.exists():
+        with suppress(ExistsError):  # it stood there, or another command made it meanwhile
             dataset.save(built, folder)
             note(f"{len(built.vocab)} symbols -> {folder}")
     except DataError as error:  # its cure are options of another command

@@ -23,7 +23,6 @@ from nplm.counts.contexts import ContextTable
 from nplm.counts.evaluate import evaluate
 from nplm.counts.tables import table_of
 from nplm.errors import DamagedError, DataError, VerificationError
-from nplm.files import refuse_existing, write_bytes, write_json
 from nplm.generation import SamplingConfig, StreamConfig
 from nplm.runs.header import weights_digest
 from nplm.runs.opened import LoadedRun
@@ -40,6 +39,7 @@ from nplm.stepmodel import StepModel, all_logits, iter_logits, log_softmax
 from nplm.text.dataset import Dataset
 from nplm.text.sources import SPLITS
 from nplm.training.mixture import Mixture
+from nplm.transaction import as_json, refuse_existing, write_files
 
 TOLERANCE = 1e-4  # largest difference of any log-probability
 BOUNDARY_TOLERANCE = 1e-5  # how near a draw must lie to a boundary to fall on either side
@@ -104,9 +104,8 @@ def export(
     except DamagedError as error:  # it would not open, or gives no numbers
         cure = "the old file, if any, is unchanged; please report this"
         raise VerificationError(error.problem, cure) from error
-    write_bytes(out, content)
-    digest = hashlib.sha256(content).hexdigest()
-    write_json(sidecar, {**card.facts(), "sha256": digest})
+    facts = {**card.facts(), "sha256": hashlib.sha256(content).hexdigest()}
+    write_files({out: content, sidecar: as_json(facts)}, force=force)
     return replace(proof, novelty=strings_filter)
 
 

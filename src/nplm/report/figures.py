@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from nplm.config import RunConfig
 from nplm.errors import UsageError
-from nplm.files import write_bytes
 from nplm.presets import format_value
 from nplm.runs.trials import Outcome, name_of
 from nplm.training.events import Evaluated
+from nplm.transaction import write_bytes
 
 FORMATS = (".png", ".svg")
 BINS = 300  # of steps, in the picture of batch losses
@@ -126,19 +126,19 @@ def _bars(outcomes: Sequence[Outcome]) -> Figure:
     return figure
 
 
-def save_sweep(outcomes: Sequence[Outcome], path: Path) -> None:
-    save(sweep_figure(outcomes), path)
+def save_sweep(outcomes: Sequence[Outcome], path: Path, *, force: bool) -> None:
+    save(sweep_figure(outcomes), path, force=force)
 
 
-def save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path, *, force: bool = False) -> None:
     """Write a picture, as its ending says; the same figure gives the same bytes.
 
     Raises:
         UsageError: the ending is neither .png nor .svg.
-        DataError: it cannot be written.
+        DataError: it exists and `force` is not given, or it cannot be written.
     """
     refuse_format(path)
-    write_bytes(path, _render(figure, path.suffix.lower().removeprefix(".")))
+    write_bytes(path, _render(figure, path.suffix.lower().removeprefix(".")), force=force)
 
 
 def refuse_format(path: Path) -> None:

@@ -23,7 +23,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from nplm.errors import InUseError, PathError
-from nplm.files import sha256, write_bytes
+from nplm.files import sha256
 from nplm.runs.header import numbers_of
 from nplm.runs.layout import BEST, CONFIG, LAST, LOCK, LOSSES, METRICS, NGRAM, NO_RUN, VOCAB
 from nplm.runs.metrics import lines_until
@@ -32,6 +32,9 @@ from nplm.stored import MAX_DOCUMENT, MAX_LOSSES, read_stored
 from nplm.training.events import Evaluated
 from nplm.training.mixture import NGramTable
 from nplm.training.recipe import Recipe, RecipeState
+from nplm.transaction import append, write_bytes
+
+CURE = "the last checkpoint stands"
 
 
 class Writer:
@@ -48,11 +51,11 @@ class Writer:
 
     def log_evaluation(self, evaluation: Evaluated) -> None:
         line = json.dumps(asdict(evaluation)) + "\n"
-        _append(self.folder / METRICS, line.encode("utf-8"))
+        append(self.folder / METRICS, line.encode("utf-8"), CURE)
 
     def save(self, recipe: Recipe) -> None:
         """Write a whole checkpoint: the logs, the best weights, then the state that counts."""
-        _append(self.folder / LOSSES, np.array(self._losses, np.float32).tobytes())
+        append(self.folder / LOSSES, np.array(self._losses, np.float32).tobytes(), CURE)
         self._losses.clear()
         state = recipe.state()
         numbers = {
@@ -92,6 +95,14 @@ class Writer:
         return state
 
 
+def _until(step: int, line: bytes) -> bool:
+    """Whether a line logs an evaluation up to a step; what is damaged is not worth the run."""
+    try:
+        return Evaluated(**json.loads(line)).step <= step
+    except (ValueError, TypeError, RecursionError):
+        return False
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold a folder for this process, made if it is not there; it is let go when the process ends.
@@ -121,16 +132,6 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _append(path: Path, content: bytes) -> None:
-    try:
-        with path.open("ab") as file:
-            file.write(content)
-    except OSError as error:
-        raise PathError(
-            path, f"cannot write {path}: {error.strerror}", "the last checkpoint stands"
-        ) from error
 
 
 def hashes_of_facts(folder: Path) -> dict[str, str]:

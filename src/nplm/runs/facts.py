@@ -14,12 +14,12 @@ from nplm.config import (
     TrainConfig,
 )
 from nplm.errors import DataError, NotFoundError
-from nplm.files import write_bytes, write_json
 from nplm.record import Record
 from nplm.runs.layout import CONFIG, NO_RUN, VOCAB
 from nplm.runtime.modelcard import ModelCard
 from nplm.stored import read_json, read_toml
 from nplm.text.dataset import Dataset, load, read_vocab
+from nplm.transaction import as_json, write_files
 
 CURE = "train again"
 MAX_THREADS = 1024
@@ -75,7 +75,7 @@ def new_facts(
 
 
 def write_facts(run: Path, facts: RunFacts) -> None:
-    """Write `config.toml` and `vocab.json`. Needs the training extra."""
+    """Write `config.toml` and `vocab.json`, as one. Needs the training extra."""
     import tomli_w
 
     tables = facts.config.as_tables() | {
@@ -86,17 +86,15 @@ def write_facts(run: Path, facts: RunFacts) -> None:
         },
         "run": {"device": facts.device, "threads": facts.threads, "torch": facts.torch},
     }
-    write_bytes(run / CONFIG, tomli_w.dumps(tables).encode("utf-8"))
-    write_json(
-        run / VOCAB,
-        {
-            "level": "character",
-            "normalize": facts.card.normalize,
-            "longest": facts.card.longest,
-            "symbols": list(facts.card.vocab.symbols),
-            **({"unknown": True} if facts.card.vocab.unknown else {}),
-        },
-    )
+    vocab = {
+        "level": "character",
+        "normalize": facts.card.normalize,
+        "longest": facts.card.longest,
+        "symbols": list(facts.card.vocab.symbols),
+        **({"unknown": True} if facts.card.vocab.unknown else {}),
+    }
+    settings = tomli_w.dumps(tables).encode("utf-8")
+    write_files({run / CONFIG: settings, run / VOCAB: as_json(vocab)})
 
 
 def resume_command(dataset: Path, run: Path) -> str:

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from nplm.errors import PathError
+from nplm.runs.layout import LOOKS
 from nplm.stored import MAX_LOG, read_stored
-
-LOOKS = "test_looks.jsonl"
 
 
 def looks(run: Path) -> int:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from nplm.errors import DamagedError
 from nplm.record import Record
 from nplm.runs.layout import LOSSES, METRICS
-from nplm.stored import MAX_LOSSES, parse_json, read_stored, stored_lines
+from nplm.stored import MAX_LOG, MAX_LOSSES, parse_json, read_stored
 from nplm.training.events import Evaluated
 
 CURE = "go on with nplm train --resume, which leaves such lines out"
@@ -47,8 +47,8 @@ def batch_losses(run: Path) -> NDArray[np.float32]:
 
 def _whole_lines(path: Path) -> Iterator[bytes]:
     """Lines that are ended; a kill may have left a part of one."""
-    lines = stored_lines(path) if path.exists() else iter(())
-    return (line for line in lines if line.endswith(b"\n"))
+    content = read_stored(path, MAX_LOG) if path.exists() else b""
+    return (line for line in content.splitlines(keepends=True) if line.endswith(b"\n"))
 
 
 def _evaluation(path: Path, number: int, line: bytes) -> Evaluated:

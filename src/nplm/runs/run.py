@@ -1,7 +1,8 @@
 """One training run in a folder: start or resume, train, log, save; yields what happens."""
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,16 +16,17 @@ from nplm.counts.tables import tables_of
 from nplm.errors import DataError, DivergedError, ExistsError
 from nplm.runs.checkpoint import Writer, locked
 from nplm.runs.facts import RunFacts, new_facts, read_facts, write_facts
-from nplm.runs.layout import BEST, LAST, LOCK, LOSSES, METRICS, NGRAM
-from nplm.runs.looks import LOOKS
+from nplm.runs.layout import BEST, CONFIG, DATASET, FILES, LAST, LOCK, MARK, VOCAB
+from nplm.runs.replacement import begin, destination, folder_beside, settle, take_place
+from nplm.text import dataset as datasets
 from nplm.text.dataset import Dataset
 from nplm.training.device import for_training
 from nplm.training.events import Evaluated, Event, Stepped
 from nplm.training.recipe import Recipe
 from nplm.training.torchstate import each_within, process_settings
+from nplm.transaction import refuse_foreign, remove_file
 
 SAVE_SECONDS = 2.0
-PICTURES = ("loss.png", "embedding.png", "report.html")
 # One thread: a step is too small to gain much from two, and two stall one another when anything
 # else runs on the machine (docs/log.md).
 THREADS = 1
@@ -73,15 +75,20 @@ def train(
 ) -> Generator[RunEvent, None, None]:
     """Train in `folder`, saving at least every two seconds and at the end.
 
+    A run that `force` replaces stays until the new one has succeeded: that one is trained in
+    `work_folder`, where it can be resumed, and then takes the place of the old one.
+
     Torch's settings for the process and its random state are the caller's at every event.
 
     Args:
+        dataset_folder: where `dataset` is; in `folder`/dataset it is saved, if it is not there.
         device: "cpu", "cuda", "cuda:N" or "auto": to resume, the one it was trained on, else CUDA
             where that gains time.
         stop: asked between steps; when it says so, the run is saved and the iteration ends.
 
     Raises:
-        ExistsError: the folder holds a run and neither `resume` nor `force` is given.
+        ExistsError: the folder holds a run and neither `resume` nor `force` is given, or files
+            that are not of a run.
         NotFoundError: it holds none to resume.
         InUseError: another process works in it.
         DataError: with `resume` it holds a run with other settings or of another data set; or the
@@ -95,16 +102,31 @@ def train(
     if not resume:
         refuse_run(folder, force=force)
         config = settle_order(config, dataset)
-    with locked(folder):
+    with locked(destination(folder)):
+        settle(folder)
         if resume:
-            facts = _matching_facts(folder, config, dataset, device)
+            work, facts = folder, _matching_facts(folder, config, dataset, device)
         else:
-            facts = new_facts(
-                config, dataset, dataset_folder, folder, device, THREADS, torch.__version__
-            )
+            refuse_run(folder, force=force)  # again: another process may have been faster
+            work = work_folder(folder, force=force)
+            own = dataset_folder.resolve() == (folder / DATASET).resolve()
+            place = work / DATASET if own else dataset_folder
+            facts = new_facts(config, dataset, place, work, device, THREADS, torch.__version__)
         settings = partial(process_settings, facts.threads, deterministic=device == "cpu")
-        events = _train_locked(folder, facts, dataset, resume=resume, stop=stop)
-        yield from each_within(settings, events)
+        events = _train_locked(work, folder, facts, dataset, resume=resume, stop=stop)
+        try:
+            yield from each_within(settings, events)
+        except DivergedError as error:
+            if destination(work) == work:
+                raise
+            cure = f"{error.cure}; {destination(work)} is as it was, the new run is in {work}"
+            raise DivergedError(error.problem, cure) from error
+
+
+def work_folder(folder: Path, *, force: bool) -> Path:
+    """Where a run that is to stand in `folder` is trained: beside one that it replaces."""
+    trained = any((folder / name).exists() for name in (LAST, BEST))
+    return folder_beside(folder) if force and trained else folder
 
 
 def settle_order(config: RunConfig, dataset: Dataset) -> RunConfig:
@@ -133,11 +155,16 @@ def refuse_order(config: RunConfig, dataset: Dataset) -> None:
 
 
 def refuse_run(folder: Path, *, force: bool) -> None:
-    """Raise ExistsError when `folder` holds anything that a new run would replace."""
+    """Raise ExistsError when `folder` holds anything that a new run would replace.
+
+    With `force`, where it holds anything but a run.
+    """
+    if force and folder.is_dir():
+        refuse_other(folder)
     occupied = folder.exists() and (
-        not folder.is_dir() or any(path.name != LOCK for path in folder.iterdir())
+        not folder.is_dir() or any(path.name not in {LOCK, MARK} for path in folder.iterdir())
     )
-    if occupied and not force:
+    if occupied and not (force and folder.is_dir()):
         raise ExistsError(
             folder,
             f"{folder} already exists",
@@ -145,23 +172,54 @@ def refuse_run(folder: Path, *, force: bool) -> None:
         )
 
 
+def refuse_other(folder: Path) -> None:
+    """Raise ExistsError where `folder` holds something that is not of a run."""
+    own = folder / DATASET
+    if own.is_dir():
+        datasets.refuse_folder(own, force=True)
+    refuse_foreign(folder, (*FILES, LOCK, MARK), "run", folders=(DATASET,))
+
+
 def _train_locked(
-    folder: Path, facts: RunFacts, dataset: Dataset, *, resume: bool, stop: Callable[[], bool]
+    work: Path,
+    folder: Path,
+    facts: RunFacts,
+    dataset: Dataset,
+    *,
+    resume: bool,
+    stop: Callable[[], bool],
 ) -> Generator[RunEvent, None, None]:
     table, val = tables_of(dataset, facts.config.block_size)
     recipe = Recipe(facts.config, table, val, facts.device)
-    if not resume:  # only now, when all that could be refused has been
-        (folder / LAST).unlink(missing_ok=True)
+    with ExitStack() as locks:
+        if work != folder:  # only now, when all that could be refused has been
+            begin(work, folder, refuse_other)
+        if work != destination(folder):
+            locks.enter_context(locked(work))
+        if work == folder and not resume:
+            remove_file(work / MARK)  # of a try to replace another run, which this one is not
+        writer = _writer(work, facts, recipe, resume=resume)
+        if facts.dataset == DATASET and not (resume and (work / DATASET).exists()):
+            datasets.save(dataset, work / DATASET, force=True)
+        yield _started(recipe, table)
+        yield from _steps(recipe, writer, stop)
+        if recipe.step == facts.config.steps:
+            take_place(work, refuse_other)
+
+
+def _writer(folder: Path, facts: RunFacts, recipe: Recipe, *, resume: bool) -> Writer:
+    """A folder in which `recipe` can be trained: from its last checkpoint, or from the start."""
+    if not resume:
+        _clear(folder, FILES)  # of a run that a kill cut short
         write_facts(folder, facts)
     writer = Writer(folder)
     if (folder / LAST).exists():
         recipe.restore(writer.resume())
     else:
-        _clear(folder)  # of an earlier run, or one killed before its first save
+        _clear(folder, set(FILES) - {CONFIG, VOCAB})
     if recipe.ngram:
         writer.save_ngram(recipe.ngram)
-    yield _started(recipe, table)
-    yield from _steps(recipe, writer, stop)
+    return writer
 
 
 def _started(recipe: Recipe, table: ContextTable) -> Started:
@@ -230,8 +288,7 @@ def _difference(stored: RunConfig, asked: RunConfig) -> str:
     return "; ".join(pairs) or f"preset {stored.preset}, not {asked.preset}"
 
 
-def _clear(folder: Path) -> None:
+def _clear(folder: Path, names: Iterable[str]) -> None:
     """Remove what is left of an earlier run, its pictures too, and of writes that a kill cut."""
-    old = (folder / name for name in (BEST, NGRAM, METRICS, LOSSES, LOOKS, *PICTURES))
-    for path in [*old, *folder.glob(".*.tmp")]:
-        path.unlink(missing_ok=True)
+    for path in [*(folder / name for name in names), *folder.glob(".*.tmp")]:
+        remove_file(path)

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
@@ -23,15 +23,18 @@ from nplm.errors import DataError, DivergedError
 from nplm.runs.checkpoint import locked
 from nplm.runs.layout import LAST
 from nplm.runs.metrics import metrics
+from nplm.runs.replacement import begin, destination, folder_beside, settle, take_place
 from nplm.runs.run import refuse_order, train
 from nplm.runs.trials import (
     Outcome,
     Trial,
     ended_trials,
-    forget,
+    is_sweep,
+    moved,
     outcome_of,
     record_of,
     refuse_folder,
+    refuse_other,
     write_results,
 )
 from nplm.text.dataset import Dataset, load
@@ -63,7 +66,8 @@ def sweep(
 
     Args:
         stop: asked a few times a second; when it says so, running trials are saved where they are.
-        force: forget the trials that have ended.
+        force: start anew, in `work_folder` until all trials have ended; then that takes the place
+            of the sweep that is in `folder`.
 
     Raises:
         DataError: the folder cannot be written, or holds something else than a sweep of the same
@@ -71,11 +75,16 @@ def sweep(
     """
     dataset = load(dataset_folder)
     _refuse_data(dataset, dataset_folder, trials)
-    refuse_folder(folder)
-    with locked(folder):
-        if force:
-            forget(folder)
-        ended = ended_trials(folder, trials, dataset.sha256)
+    refuse_folder(folder, force=force)
+    with locked(destination(folder)), ExitStack() as locks:
+        settle(folder)
+        work = work_folder(folder, force=force)
+        if work != folder:
+            begin(work, folder, refuse_other)
+            trials = moved(trials, folder, work)
+        if work != destination(folder):
+            locks.enter_context(locked(work))
+        ended = ended_trials(work, trials, dataset.sha256)
         for trial in trials:
             if trial.name in ended:
                 yield outcome_of(ended[trial.name])
@@ -86,8 +95,15 @@ def sweep(
                 continue
             trial, result = event
             ended[trial.name] = record_of(result, trial, dataset.sha256)
-            write_results(folder, ended)
+            write_results(work, ended)
             yield outcome_of(result)
+        if all(trial.name in ended for trial in trials):
+            take_place(work, refuse_other)
+
+
+def work_folder(folder: Path, *, force: bool) -> Path:
+    """Where the trials run that are to stand in `folder`: beside a sweep that they replace."""
+    return folder_beside(folder) if force and is_sweep(folder) else folder
 
 
 def _refuse_data(dataset: Dataset, dataset_folder: Path, trials: list[Trial]) -> None:

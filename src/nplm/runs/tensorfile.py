@@ -10,11 +10,12 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from nplm.errors import DamagedError
-from nplm.files import sha256, write_bytes
+from nplm.files import sha256
 from nplm.runs.facts import CURE
 from nplm.runs.header import LENGTH, parse_header
 from nplm.runs.layout import NO_RUN
 from nplm.stored import MAX_DOCUMENT, MAX_TENSORS, read_stored
+from nplm.transaction import write_bytes
 
 FORMAT = "1"
 

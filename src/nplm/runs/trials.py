@@ -6,21 +6,22 @@ is in `runs.sweep`.
 
 import itertools
 import json
-import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from nplm.config import RunConfig
-from nplm.errors import DataError, ExistsError, NotFoundError, PathError
-from nplm.files import sha256, write_bytes
+from nplm.errors import DataError, ExistsError, NotFoundError
+from nplm.files import sha256
 from nplm.presets import format_value, override
 from nplm.record import Record
-from nplm.runs.layout import CONFIG, LOCK
+from nplm.runs.layout import FILES, LOCK, MARK
 from nplm.stored import parse_json, stored_lines
+from nplm.transaction import refuse_foreign, write_bytes
 
 RESULTS, TRIALS = "sweep.jsonl", "trials"
+SWEEP_PICTURES = ("sweep.png", "sweep.svg")
 LONGEST_NAME = 120  # of a trial's folder
 CURE = "repeat the nplm sweep that made it, with --force"
 Values = Mapping[str, Any]
@@ -118,39 +119,39 @@ def _folder_name(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[:100]}...{sha256(name.encode())[:16]}"
 
 
-def refuse_folder(folder: Path) -> None:
-    """Raise ExistsError where `folder` is something else than a sweep or a place for one."""
+def refuse_folder(folder: Path, *, force: bool = False) -> None:
+    """Raise ExistsError where `folder` is something else than a sweep or a place for one.
+
+    With `force`, where it holds anything but a sweep.
+    """
     if folder.exists() and not folder.is_dir():
         raise ExistsError(folder, f"{folder} is a file", "choose another `folder`")
-    sweep = (folder / RESULTS).exists() or (folder / TRIALS).exists()
-    occupied = folder.exists() and any(path.name != LOCK for path in folder.iterdir())
-    if occupied and not sweep:
+    occupied = folder.exists() and any(path.name not in {LOCK, MARK} for path in folder.iterdir())
+    if occupied and not is_sweep(folder):
         raise ExistsError(folder, f"{folder} is not a sweep", "choose another `folder`")
+    if force and folder.exists():
+        refuse_other(folder)
 
 
-def forget(folder: Path) -> None:
-    """Remove the trials and the results of a sweep, and nothing else that stands among them.
-
-    Raises:
-        PathError: something cannot be removed.
-    """
-    try:
-        (folder / RESULTS).unlink(missing_ok=True)
-        trials = folder / TRIALS
-        for path in list(trials.iterdir()) if trials.is_dir() else []:
-            if _is_trial(path):
-                shutil.rmtree(path)
-    except OSError as error:
-        raise PathError(
-            folder, f"cannot clear {folder}: {error}", "choose another `folder`"
-        ) from error
+def is_sweep(folder: Path) -> bool:
+    """Whether there is a sweep in `folder`, or the beginning of one."""
+    return (folder / RESULTS).exists() or (folder / TRIALS).exists()
 
 
-def _is_trial(path: Path) -> bool:
-    """Whether a folder is a run, or one that had only just begun."""
-    if path.is_symlink() or not path.is_dir():
-        return False
-    return (path / CONFIG).is_file() or all(inside.name == LOCK for inside in path.iterdir())
+def refuse_other(folder: Path) -> None:
+    """Raise ExistsError where `folder` holds something that is not of a sweep."""
+    refuse_foreign(folder, (RESULTS, *SWEEP_PICTURES, LOCK, MARK), "sweep", folders=(TRIALS,))
+    trials = folder / TRIALS
+    if not trials.is_dir():
+        return
+    refuse_foreign(trials, (), "sweep", folders=[path.name for path in trials.iterdir()])
+    for trial in trials.iterdir():
+        refuse_foreign(trial, (*FILES, LOCK, MARK), "run")
+
+
+def moved(trials: list[Trial], folder: Path, new: Path) -> list[Trial]:
+    """The trials of a sweep in `folder`, to be run in `new`."""
+    return [replace(trial, folder=new / trial.folder.relative_to(folder)) for trial in trials]
 
 
 def ended_trials(folder: Path, trials: list[Trial], dataset: str) -> dict[str, dict[str, Any]]:

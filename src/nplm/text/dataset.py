@@ -15,7 +15,7 @@ import numpy as np
 from nplm.checks import MAX_SEED
 from nplm.config import DatasetConfig, Normalization, SplitBy
 from nplm.errors import DamagedError, DataError, ExistsError, NotFoundError
-from nplm.files import atomic_folder, refuse_existing, sha256, write_json
+from nplm.files import sha256
 from nplm.record import Record
 from nplm.stored import read_json, shorten
 from nplm.text.npyfile import read_ids
@@ -23,9 +23,12 @@ from nplm.text.sources import SPLITS, Source, split_strings
 from nplm.text.strings import Ids, Strings
 from nplm.text.tokenizer import LEVEL, Tokenizer, vocab_of
 from nplm.text.vocab import BOUNDARY, Vocab, normalize, show_symbols
+from nplm.transaction import as_json, output_folder, refuse_existing, refuse_foreign
 
 FORMAT, FORMAT_WITH_UNKNOWN = 1, 2
 CURE = "build it again"
+DESCRIPTION = "dataset.json"
+FILES = (DESCRIPTION, *(f"{name}.npy" for name in SPLITS))
 
 
 @dataclass(frozen=True)
@@ -131,19 +134,32 @@ def reencode(dataset: Dataset, vocab: Vocab, form: str) -> Dataset:
 
 
 def refuse_folder(folder: Path, *, force: bool) -> None:
-    """Raise ExistsError unless `save` may write `folder`: new, or (with `force`) a data set."""
+    """Raise ExistsError unless `save` may write `folder`.
+
+    It must be new, or (with `force`) a data set and nothing else.
+    """
     refuse_existing(folder, force=force)
-    if folder.exists() and not (folder / "dataset.json").exists():
+    if not folder.exists():
+        return
+    if not (folder / DESCRIPTION).exists():
         raise ExistsError(
             folder, f"{folder} is not a data set, so it is not replaced", "choose another `folder`"
         )
+    refuse_foreign(folder, FILES, "data set")
 
 
-def save(dataset: Dataset, folder: Path) -> None:
-    """Write `dataset` to `folder`, replacing what was there as a whole."""
-    with atomic_folder(folder) as scratch:
+def save(dataset: Dataset, folder: Path, *, force: bool = False) -> None:
+    """Write `dataset` to `folder`, whole or not at all.
+
+    Raises:
+        ExistsError: as `refuse_folder`, also when another process made it meanwhile.
+        PathError: it cannot be written; what was there is as it was.
+    """
+    refuse_folder(folder, force=force)
+    with output_folder(folder, force=force) as scratch:
         for name, strings in dataset.splits.items():
-            np.save(scratch / f"{name}.npy", strings.ids)
+            with scratch.file(f"{name}.npy") as file:
+                np.save(file, strings.ids)
         facts = {
             "format": _format(dataset.vocab),
             "level": LEVEL,
@@ -152,9 +168,10 @@ def save(dataset: Dataset, folder: Path) -> None:
             "source": dataset.source,
             "sha256": dataset.sha256,
         }
-        write_json(
-            scratch / "dataset.json", facts | ({"unknown": True} if dataset.vocab.unknown else {})
-        )
+        if dataset.vocab.unknown:
+            facts["unknown"] = True
+        with scratch.file(DESCRIPTION) as file:
+            file.write(as_json(facts))
 
 
 def load(folder: Path) -> Dataset:
