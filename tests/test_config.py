@@ -19,35 +19,41 @@ from nplm.errors import UsageError
 from nplm.presets import PRESETS, override, preset
 
 NAN, INF = float("nan"), float("inf")
+HUGE = 10**400
 
 REFUSED: list[tuple[type, str, list[Any]]] = [
     (DatasetConfig, "split_by", ["word", "", None]),
     (DatasetConfig, "normalize", ["nfd", "NFC", None]),
+    (DatasetConfig, "min_count", [-1, 1.0, HUGE]),
     (DatasetConfig, "seed", [-1, MAX_SEED + 1, 1.0, "1", True, None]),
     (ModelConfig, "block_size", [0, -1, 65, 3.0, "3", True]),
     (ModelConfig, "embedding_size", [0, -1, 1.5, "4", False]),
-    (ModelConfig, "hidden_size", [0, -1, 1.5, "4", True]),
+    (ModelConfig, "hidden_size", [0, -1, 1.5, "4", True, HUGE]),
     (ModelConfig, "layers", [0, 17, 1.0]),
     (ModelConfig, "activation", ["sigmoid", "Tanh", None]),
     (ModelConfig, "init", ["zero", 0]),
-    (ModelConfig, "dropout", [-0.1, 0.96, 1, NAN, INF, "0", True]),
+    (ModelConfig, "dropout", [-0.1, 0.96, 1, NAN, INF, "0", True, HUGE]),
     (ModelConfig, "layer_norm", [1, 0, "true", None]),
     (TrainConfig, "draw", ["context", None]),
-    (TrainConfig, "steps", [0, -1, 1e3, "10", True]),
-    (TrainConfig, "batch_size", [0, -1, 2.0, "Full", "32", None, True]),
+    (TrainConfig, "steps", [0, -1, 1e3, "10", True, HUGE]),
+    (TrainConfig, "batch_size", [0, -1, 2.0, "Full", "32", None, True, HUGE]),
     (TrainConfig, "optimizer", ["adam", "SGD"]),
-    (TrainConfig, "learning_rate", [0, 0.0, -1e-3, NAN, INF, "0.1", True, None]),
+    (TrainConfig, "learning_rate", [0, 0.0, -1e-3, NAN, INF, "0.1", True, None, HUGE]),
     (TrainConfig, "schedule", ["steps", "none"]),
     (TrainConfig, "warmup", [-0.1, 1.1, NAN, "0", False]),
-    (TrainConfig, "weight_decay", [-1e-9, NAN, INF, "0"]),
+    (TrainConfig, "weight_decay", [-1e-9, NAN, INF, "0", HUGE]),
     (TrainConfig, "smoothing", [-0.1, 1.01, NAN, INF, "0.4", True, None]),
-    (TrainConfig, "eval_every", [-1, 0.5, "1", True]),
+    (TrainConfig, "eval_every", [-1, 0.5, "1", True, HUGE]),
     (TrainConfig, "seed", [-1, MAX_SEED + 1, 0.0, False]),
     (RunConfig, "preset", ["best-of-all", "", None]),
     (MixtureConfig, "networks", [-1, 0, 17, 1.0, "2", True, None]),
     (MixtureConfig, "ngram", [1, 0, "true", None]),
     (MixtureConfig, "order", [-1, 1, 66, 6.0, "6", True, None]),
-    (MixtureConfig, "ngram_weight", [-0.1, 1.01, 1.5, 0.5, NAN, INF, "EM", "0.5", True, None]),
+    (
+        MixtureConfig,
+        "ngram_weight",
+        [-0.1, 1.01, 1.5, 0.5, NAN, INF, "EM", "0.5", True, None, HUGE],
+    ),
 ]
 
 ALLOWED: list[tuple[type, str, list[Any]]] = [
@@ -331,3 +337,41 @@ def test_the_tables_of_a_run_give_the_run_back(name: str) -> None:
     tables = preset(name).as_tables()
     assert tables.pop("preset") == name
     assert override(RunConfig(name), tables, "config.toml") == preset(name)
+
+
+@pytest.mark.parametrize(
+    "share", ["1e9999999", "1e-9999999", "0e9999999", "1e9_999_999", "nan", "inf", "1e9999999/3"]
+)
+def test_a_share_that_could_not_be_computed(share: str) -> None:
+    with pytest.raises(UsageError, match="three numbers"):
+        DatasetConfig(split=(share, "0", "0"))
+
+
+def test_shares_as_they_may_be_written() -> None:
+    assert DatasetConfig(split=(" 1/3", "1/3 ", "1/3")).shares == (Fraction(1, 3),) * 3
+    assert DatasetConfig(split=("1e-1", "+.9", "0e0")).shares == (
+        Fraction(1, 10),
+        Fraction(9, 10),
+        0,
+    )
+
+
+def test_numbers_of_hundreds_of_digits_are_not_written_out() -> None:
+    with pytest.raises(UsageError, match=r"^`steps` is a number of 400 digits or more; it must"):
+        TrainConfig(steps=HUGE)
+    with pytest.raises(UsageError, match=r"^`weight_decay` is a number of 5000 digits or more"):
+        TrainConfig(weight_decay=-(10**5000))
+
+
+def test_networks_that_are_larger_than_memory() -> None:
+    """The least that they could have is refused here; what they have, once symbols are known."""
+    with pytest.raises(UsageError, match=r"`networks=1` of `embedding_size=1048576`.*parameters"):
+        override(preset("default"), {"embedding_size": 1 << 20, "hidden_size": 1 << 20}, "")
+    config = override(preset("default"), {"hidden_size": 1 << 14}, "")
+    config.refuse_size(1000)
+    with pytest.raises(UsageError, match="vocabulary of 100,000"):
+        config.refuse_size(100_000)
+    sixteen = override(preset("default"), {"hidden_size": 1 << 12, "networks": 16}, "")
+    with pytest.raises(UsageError, match="`networks=16`"):
+        sixteen.refuse_size(20_000)
+    override(preset("ngram"), {"embedding_size": 1 << 20, "hidden_size": 1 << 20}, "")

@@ -1,6 +1,7 @@
 """Bounds of settings and arguments, budgets of memory, and the checks of values."""
 
 import math
+import sys
 from typing import Any, get_args
 
 from nplm.errors import UsageError
@@ -14,7 +15,7 @@ MAX_LINE_BYTES = 4 * MAX_SIZE  # of a text: a string of that size, of the longes
 MAX_TEXT_MB = 256.0  # of a list; to build a data set of it takes up to twenty times that
 WALK_SYMBOLS = 1 << 26  # of strings walked side by side: their number times the greatest length
 MAX_EXPANSIONS = 200_000  # prefixes that a search for the most probable strings goes through
-QUEUE_SYMBOLS = 1 << 24  # of all these prefixes together
+QUEUE_SYMBOLS = 1 << 25  # of all these prefixes together
 MAX_PARAMETERS = 1 << 30  # of all networks; to train one takes sixteen bytes of memory
 
 
@@ -30,22 +31,31 @@ def check_switch(name: str, value: object) -> None:
         raise UsageError(f"`{name}` is {value!r}", "give true or false")
 
 
-def check_integer(name: str, value: object, low: int, high: int | None = None) -> None:
+def check_integer(name: str, value: object, low: int, high: int = MAX_INDEX) -> None:
     """Raise UsageError unless `value` is a whole number from `low` to `high`."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise UsageError(f"`{name}` is {value!r}", "give a whole number")
-    if value < low or (high is not None and value > high):
-        bounds = f"at least {low}" if high is None else f"between {low} and {high}"
-        raise UsageError(f"`{name}` is {value}", f"it must be {bounds}")
+    if not low <= value <= high:
+        unbounded = high == MAX_INDEX and value < low
+        bounds = f"at least {low}" if unbounded else f"between {low} and {high}"
+        raise UsageError(f"`{name}` is {_shown(value)}", f"it must be {bounds}")
 
 
 def check_number(name: str, value: object, low: float, high: float = math.inf) -> None:
     """Raise UsageError unless `value` is a finite number from `low` to `high`."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise UsageError(f"`{name}` is {value!r}", "give a finite number")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UsageError(f"`{name}` is {value!r}", "give a number")
+    if abs(value) > sys.float_info.max or math.isnan(value):
+        raise UsageError(f"`{name}` is {_shown(value)}", "give a finite number")
     if not low <= value <= high:
         bounds = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
         raise UsageError(f"`{name}` is {value:g}", f"it must be {bounds}")
+
+
+def _shown(number: float) -> str:
+    """A number in a message; of one with hundreds of digits, how many these are."""
+    digits = int(math.log10(2) * number.bit_length()) if isinstance(number, int) else 0
+    return f"a number of {digits} digits or more" if digits > 40 else f"{number}"
 
 
 def check_above_zero(name: str, value: object, high: float) -> None:

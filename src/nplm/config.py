@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nplm.checks import (
     MAX_BLOCK_SIZE,
     MAX_NETWORKS,
+    MAX_PARAMETERS,
     MAX_SEED,
     MAX_SIZE,
     check_above_zero,
@@ -31,6 +32,7 @@ Activation = Literal["tanh", "relu", "gelu"]
 Init = Literal["scaled", "normal"]
 Draw = Literal["contexts", "positions"]
 Optimizer = Literal["sgd", "adamw"]
+MAX_EXPONENT = 300  # of a share
 Schedule = Literal["constant", "step", "linear", "cosine"]
 
 
@@ -71,16 +73,27 @@ class DatasetConfig:
     @property
     def shares(self) -> "tuple[Fraction, Fraction, Fraction]":
         """The shares, exact: 0.7 + 0.2 is 0.9 here."""
-        from fractions import Fraction  # brings decimal, which no other command needs
-
         try:
-            train, val, test = (Fraction(share) for share in self.split)
-        except (ValueError, ZeroDivisionError):
+            train, val, test = map(_share, self.split)
+        except (ArithmeticError, TypeError, ValueError):
             raise UsageError(
                 f"`split` is {','.join(map(str, self.split))}",
                 "give three numbers, as in 0.8,0.1,0.1",
             ) from None
         return train, val, test
+
+
+def _share(text: "str | float") -> "Fraction":
+    """An exact number; a decimal one that is absurdly large or small is refused, not computed."""
+    from decimal import Decimal  # no other command needs these
+    from fractions import Fraction
+
+    if isinstance(text, str) and "/" in text:
+        return Fraction(text)
+    number = Decimal(text)
+    if not number.is_finite() or abs(number.adjusted()) > MAX_EXPONENT:
+        raise ValueError(text)
+    return Fraction(number)
 
 
 @dataclass(frozen=True)
@@ -111,6 +124,13 @@ class ModelConfig:
         check_choice("init", self.init, Init)
         check_number("dropout", self.dropout, 0.0, 0.95)
         check_switch("layer_norm", self.layer_norm)
+
+    def parameters(self, vocab_size: int) -> int:
+        """Numbers to learn in one network."""
+        inputs, hidden = self.block_size * self.embedding_size, self.hidden_size
+        per_layer = 3 * hidden if self.layer_norm else hidden  # a bias, and a scale and a shift
+        weights = (inputs + (self.layers - 1) * hidden) * hidden + self.layers * per_layer
+        return vocab_size * self.embedding_size + weights + (hidden + 1) * vocab_size
 
 
 @dataclass(frozen=True)
@@ -216,6 +236,18 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         check_choice("preset", self.preset, PresetName)
+        self.refuse_size(1)
+
+    def refuse_size(self, vocab_size: int) -> None:
+        """Raise UsageError where networks over so many symbols are larger than memory may be."""
+        parameters = self.mixture.networks * self.model.parameters(vocab_size)
+        if parameters > MAX_PARAMETERS:
+            sizes = f"`embedding_size={self.model.embedding_size}` and `hidden_size"
+            raise UsageError(
+                f"`networks={self.mixture.networks}` of {sizes}={self.model.hidden_size}` have "
+                f"{parameters:,} parameters or more for a vocabulary of {vocab_size:,}",
+                f"they may have {MAX_PARAMETERS:,}",
+            )
 
     @property
     def steps(self) -> int:

@@ -13,7 +13,8 @@
     ├── VerificationError        6   an exported file does not compute what the network computes
     ├── ConstraintError          7   no string can meet the constraint, or too few strings do
     ├── DivergedError            8   a loss or a parameter stopped being finite
-    └── InterruptedRunError    130   stopped by the user after everything was saved
+    └── InterruptedRunError    130   stopped by Ctrl-C after everything was saved (SIGTERM: 143,
+                                     SIGHUP: 129)
 
 Bugs are not here: they surface as ordinary exceptions and assertions.
 

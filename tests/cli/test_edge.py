@@ -180,3 +180,38 @@ def raising(error: Exception) -> Callable[..., None]:
         raise error
 
     return fail
+
+
+@pytest.mark.parametrize("size", [("--embedding-size", "--hidden-size"), ("--hidden-size",)])
+@pytest.mark.usefixtures("home")
+def test_a_network_larger_than_memory(nplm: "Nplm", size: tuple[str, ...]) -> None:
+    options = [word for option in size for word in (option, "1048576")]
+    nplm.refuses(2, "train", *options, says=("--networks 1", "--hidden-size 1048576", "parameters"))
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("megabytes", ["nan", "inf", "-1", "1e308", "1" + 400 * "0"])
+def test_memory_that_nobody_has(nplm: "Nplm", megabytes: str) -> None:
+    nplm.refuses(2, "generate", MODEL, f"--cache-mb={megabytes}", says=("--cache-mb",))
+    nplm.refuses(2, "dataset", "build", f"--max-mb={megabytes}", "--force", says=("--max-mb",))
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    "command", ["generate -n", "generate --top-k", "train --steps", "dataset build --min-count"]
+)
+def test_a_number_of_hundreds_of_digits(nplm: "Nplm", command: str) -> None:
+    said = nplm.refuses(2, *command.split(), "1" + 400 * "0", says=("a number of 400 digits",))
+    assert command.rsplit(maxsplit=1)[-1] in said
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no such device")
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("command", [("score", MODEL), ("dataset", "build", "--out", "zero")])
+def test_a_line_without_end(nplm: "Nplm", command: tuple[str, ...]) -> None:
+    nplm.refuses(3, *command, "/dev/zero", says=("line 1 is longer than 4,194,304 bytes",))
+
+
+def test_more_text_than_a_build_takes(nplm: "Nplm") -> None:
+    command = ("dataset", "build", "-", "--max-mb", "0.001")
+    nplm.refuses(3, *command, stdin=b"anna\n" * 300, says=("stdin has more than 0.001", "--max-mb"))

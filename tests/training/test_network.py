@@ -76,3 +76,10 @@ def test_rows_are_bit_equal_whatever_the_chunk(layers: int) -> None:
     for chunk in (1, 2, 15, 16, 17, 100, 1000, 4095):
         part = contexts[:50] if chunk < 16 else contexts
         np.testing.assert_array_equal(all_logits(model, part, chunk), whole[: len(part)])
+
+
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_the_estimate_of_its_size_is_its_size(layer_norm: bool) -> None:
+    config = ModelConfig(3, 5, 7, layers=3, layer_norm=layer_norm)
+    network = NeuralLM(config, 11)
+    assert config.parameters(11) == sum(parameter.numel() for parameter in network.parameters())

@@ -216,6 +216,7 @@ class Recipe:
 
 def _networks(config: RunConfig, train: ContextTable) -> list[NeuralLM]:
     """Networks before their first step, each with its own random weights."""
+    config.refuse_size(train.vocab_size)
     networks = [NeuralLM(config.model, train.vocab_size) for _ in range(config.mixture.networks)]
     if config.model.init == "scaled":
         counts = torch.from_numpy(np.bincount(train.targets, train.counts, train.vocab_size))
