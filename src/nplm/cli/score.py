@@ -64,7 +64,7 @@ def score(
     with data_output(out, force=force) as file:
         chunks = iter_lines(
             _blocks(source),
-            str(source or "stdin"),
+            "stdin" if source is None or str(source) == "-" else str(source),
             skip_errors=errors == "skip",
             cure="convert it to UTF-8, or leave such lines out with --errors skip",
         )

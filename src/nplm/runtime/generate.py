@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from nplm.checks import MAX_SIZE
+from nplm.checks import MAX_SIZE, WALK_SYMBOLS
 from nplm.errors import ConstraintError
 from nplm.generation import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
 from nplm.runtime.automatoncache import AutomatonCache
@@ -19,7 +19,6 @@ from nplm.stepmodel import StepModel
 
 BATCH = 1 << 16
 FIRST_BATCH = 1 << 8
-WALK_SYMBOLS = 1 << 26  # strings times the greatest length, so that lines of a million fit too
 
 
 def default_max_length(card: ModelCard) -> int:

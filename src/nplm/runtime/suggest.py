@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.checks import check_integer
+from nplm.checks import MAX_EXPANSIONS, QUEUE_SYMBOLS, check_integer
 from nplm.errors import ConstraintError
 from nplm.generation import SamplingConfig
 from nplm.runtime.automaton import Automaton
@@ -16,7 +16,6 @@ from nplm.runtime.generate import check_lengths, default_max_length
 from nplm.runtime.modelcard import ModelCard
 from nplm.text.vocab import BOUNDARY, Vocab
 
-MAX_EXPANSIONS = 200_000
 FIRST_CHILDREN = 8
 
 
@@ -137,10 +136,12 @@ def _completions(
     """
     queue: list[_Entry] = [(0.0, prefix, False, None)]
     completions: list[Completion] = []
-    for _ in range(MAX_EXPANSIONS):
+    expanded = symbols = 0
+    while expanded < MAX_EXPANSIONS and symbols < QUEUE_SYMBOLS:
         if not queue or len(completions) == count:
             return completions
         nats, ids, ended, siblings = heapq.heappop(queue)
+        expanded, symbols = expanded + 1, symbols + len(ids)
         entries = [siblings.next() if siblings else None]
         if ended:
             completions.append(Completion(card.vocab.decode(ids), math.exp(-nats)))
@@ -152,7 +153,7 @@ def _completions(
             if entry is not None:
                 heapq.heappush(queue, entry)
     raise ConstraintError(
-        f"after {MAX_EXPANSIONS:,} strings only {len(completions)} of {count} completions are "
-        "certain",
-        "give a smaller `count` or a longer `prefix`",
+        f"after {expanded:,} strings of {symbols:,} symbols, as far as a search goes, only "
+        f"{len(completions)} of {count} completions are certain",
+        "give a smaller `count` or `max_length`, or a longer `prefix`",
     )
