@@ -79,21 +79,37 @@ def test_a_full_stderr_stops_nothing(home: Path) -> None:
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_signal_during_the_imports(home: Path, name: str) -> None:
-    """Each module that is first imported from the edge on could be the one that it meets."""
+    """Before the first, and in the middle of others."""
     planted = (
         "import builtins, os, signal, sys\n"
         "from nplm.cli.main import main\n"
         f"signal.signal(signal.{name}, signal.SIG_DFL)\n"
         "real, hit = builtins.__import__, sys.argv.pop(1)\n"
-        "def load(name, *rest):\n"
+        "def load(name, *rest, **more):\n"
         f"    if name == hit: os.kill(os.getpid(), signal.{name})\n"
-        "    return real(name, *rest)\n"
+        "    return real(name, *rest, **more)\n"
         "builtins.__import__ = load\nmain()"
     )
     says = {"SIGINT": "Ctrl-C", "SIGTERM": "SIGTERM", "SIGHUP": "SIGHUP"}[name]
-    for module in ("nplm.errors", "typer", "nplm.runtime.onnxmodel"):
+    for module in ("nplm.errors", "nplm.text.vocab"):
         done = process(home, module, "generate", MODEL, code=planted)
         one_line(done, 128 + getattr(signal, name), f"stopped by {says}")
+
+
+def test_a_signal_that_an_import_would_disguise(home: Path) -> None:
+    """As those of compiled modules do: onnxruntime says that its initialization failed."""
+    (home / "compiled.py").write_text(
+        "import os, signal\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "except BaseException:\n    raise ImportError('initialization failed')\n",
+        encoding="utf-8",
+    )
+    code = (
+        "import time\nfrom nplm.runtime import onnxmodel\n"
+        "def open_model(*_):\n    import compiled\n    time.sleep(30)\n"
+        f"onnxmodel.open_model = open_model\n{MAIN}"
+    )
+    one_line(process(home, "generate", MODEL, code=code), 143, "stopped by SIGTERM")
 
 
 @pytest.mark.parametrize("args", [("generate",), ("score", MODEL), ("dataset", "build"), ("eval",)])

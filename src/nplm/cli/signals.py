@@ -14,6 +14,7 @@ WORDS = {
     signal.SIGTERM: "SIGTERM",
     **({signal.SIGHUP: "SIGHUP, the terminal has gone"} if hasattr(signal, "SIGHUP") else {}),
 }
+RETRY_SECONDS = 0.01
 GRACE_SECONDS = 2.0  # in which a further signal does not cut the clean-up short
 
 
@@ -25,9 +26,16 @@ class Stopped(BaseException):
 
 
 class _Received:
-    """What has come: the first signal's number, and when one was raised, on the monotonic clock."""
+    """What has come.
+
+    Attributes:
+        first: the first signal's number; 0 before any.
+        waiting: it is to be raised when no import is going on.
+        raised: when one was raised last, on the monotonic clock.
+    """
 
     first = 0
+    waiting = False
     raised = float("-inf")
 
 
@@ -36,13 +44,17 @@ _received = _Received()
 
 def install() -> None:
     """From now on signals raise Stopped in the main thread; the process is ours."""
-    _received.first, _received.raised = 0, float("-inf")
+    _received.first, _received.waiting, _received.raised = 0, False, float("-inf")
     _set(_stop)
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, _try_again)
 
 
 def leave() -> None:
     """All is done: a signal now ends the process, and no line of Python is told of it."""
     _set(signal.SIG_DFL)
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def exit_code() -> int:
@@ -66,13 +78,33 @@ def stop_on_signal() -> Iterator[Callable[[], bool]]:
         _set(_stop)
 
 
-def _stop(number: int, _: FrameType | None) -> None:
+def _stop(number: int, frame: FrameType | None) -> None:
+    """Raise Stopped; the first time not in the middle of an import, which may lose or disguise it.
+
+    Compiled modules do so while they are loaded: numpy's generators, onnxruntime.
+    """
     now = time.monotonic()
     if now - _received.raised < GRACE_SECONDS:
         return
-    _received.raised = now
     _received.first = _received.first or number
+    if not _received.waiting and hasattr(signal, "setitimer") and _importing(frame):
+        _received.waiting = True
+        signal.setitimer(signal.ITIMER_REAL, RETRY_SECONDS, RETRY_SECONDS)
+        return
+    _received.raised = now
     raise Stopped(number)
+
+
+def _try_again(_: int, frame: FrameType | None) -> None:
+    if not _importing(frame):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        _stop(_received.first, frame)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    while frame and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
 
 
 def _set(handler: "Callable[[int, FrameType | None], None] | signal.Handlers") -> None:
