@@ -208,4 +208,4 @@ def test_toml_that_is_not_plain_is_refused(tmp_path: Path, content: bytes, reaso
 
 def test_what_is_long_is_cut_for_a_message() -> None:
     assert shorten("x" * 120) == "x" * 120
-    assert shorten("x" * 121) == "x" * 119 + "…"
+    assert shorten("x" * 121) == "x" * 59 + "…" + "x" * 60

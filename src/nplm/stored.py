@@ -136,7 +136,8 @@ def read_toml(path: Path, cure: str = CHECK) -> dict[str, Any]:
         problem = f"{path} is not valid TOML: it is nested too deeply"
         raise DamagedError(path, problem, "mend it") from error
     except ValueError as error:
-        raise DamagedError(path, f"{path} is not valid TOML: {error}", "mend that line") from error
+        problem = f"{path} is not valid TOML: {shorten(str(error))}"
+        raise DamagedError(path, problem, "mend that line") from error
     return tables
 
 
@@ -192,8 +193,9 @@ def _check_scalar(value: Any) -> None:
 
 
 def shorten(text: str, limit: int = 120) -> str:
-    """`text` for a message: what is long is cut."""
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+    """`text` for a message: what is long loses its middle."""
+    half = limit // 2
+    return text if len(text) <= limit else f"{text[: half - 1]}…{text[-half:]}"
 
 
 def _too_large(path: Path, limit: int) -> DamagedError:

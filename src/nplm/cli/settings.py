@@ -23,6 +23,7 @@ PANELS = {
     "mixture": ("Mixture (default: the preset's)", MixtureConfig),
 }
 NAME = "<name>"
+LONGEST_PROBLEM = 500  # characters of a message about a file that may hold anything
 PRESET_HELP = f"{', '.join(get_args(PresetName))}. (default: default)"
 HELP = {
     "block_size": "Symbols of context.",
@@ -104,11 +105,23 @@ def settings_for(
     resumed: RunConfig | None = None,
 ) -> RunConfig:
     """The settings of a run: flags over file over preset (or, to resume, over the run's own)."""
+    if file is None:
+        base = resumed if resumed and not preset_name else preset(preset_name or "default")
+        return override(base, flags, "")
+    from nplm.stored import shorten
+
+    try:
+        base = _settings_in(file, preset_name, resumed)
+    except UsageError as error:
+        raise UsageError(shorten(error.problem, LONGEST_PROBLEM), error.cure) from None
+    return override(base, flags, "")
+
+
+def _settings_in(file: Path, preset_name: str | None, resumed: RunConfig | None) -> RunConfig:
+    """The settings of a file over those of a preset: the one asked for, or that the file names."""
     from nplm.stored import read_toml
 
-    values = (
-        read_toml(file, "give a TOML file with tables [model], [train], [mixture]") if file else {}
-    )
+    values = read_toml(file, "give a TOML file with tables [model], [train], [mixture]")
     for table in ("dataset", "run"):  # so that the config.toml of a run can be used again
         values.pop(table, None)
     named = values.pop("preset", None)
@@ -118,7 +131,7 @@ def settings_for(
         except UsageError as error:
             raise error.within(str(file)) from None
     base = resumed if resumed and not preset_name else preset(preset_name or "default")
-    return override(override(base, values, str(file)), flags, "")
+    return override(base, values, str(file))
 
 
 def as_flags(config: RunConfig) -> list[str]:
