@@ -20,14 +20,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import torch
 from filelock import FileLock, Timeout
 
-from nplm.errors import InUseError, PathError
+from nplm.errors import DamagedError, InUseError, PathError
 from nplm.files import sha256
+from nplm.runs.facts import CURE
 from nplm.runs.header import numbers_of
 from nplm.runs.layout import BEST, CONFIG, LAST, LOCK, LOSSES, METRICS, NGRAM, NO_RUN, VOCAB
 from nplm.runs.metrics import lines_until
-from nplm.runs.tensorfile import read_tensors, write_tensors
+from nplm.runs.tensorfile import check_layout, read_tensors, write_tensors
 from nplm.stored import MAX_DOCUMENT, MAX_LOSSES, read_stored
 from nplm.training.events import Evaluated
 from nplm.training.mixture import NGramTable
@@ -77,11 +79,15 @@ class Writer:
         tensors = {"transitions": table.transitions.cpu(), "rows": table.rows.cpu()}
         write_tensors(self.folder / NGRAM, {}, self._hashes, tensors)
 
-    def resume(self) -> RecipeState:
-        """Read the last checkpoint and cut the logs back to its step."""
+    def resume(self, recipe: Recipe) -> RecipeState:
+        """Read the last checkpoint, which must fit the recipe, and cut the logs back to its step.
+
+        Raises:
+            DamagedError: it is damaged or does not fit.
+        """
         header, tensors = read_tensors(self.folder / LAST, self._hashes)
         numbers = numbers_of(self.folder / LAST, header)
-        step, best = numbers.integer("step"), header.get("best_nats")
+        step, best = numbers.integer("step", 0, recipe.config.steps), header.get("best_nats")
         state = RecipeState(
             tensors,
             step,
@@ -89,18 +95,23 @@ class Writer:
             numbers.integer("best_step", 0, step),
             math.inf if best == repr(math.inf) else numbers.number("best_nats"),
         )
+        _check_state(self.folder / LAST, state, recipe)
         write_bytes(self.folder / METRICS, b"".join(lines_until(self.folder, step)))
         losses = read_stored(self.folder / LOSSES, MAX_LOSSES)[: 4 * step]
         write_bytes(self.folder / LOSSES, losses)
         return state
 
 
-def _until(step: int, line: bytes) -> bool:
-    """Whether a line logs an evaluation up to a step; what is damaged is not worth the run."""
+def _check_state(path: Path, state: RecipeState, recipe: Recipe) -> None:
+    """Raise DamagedError where a recipe cannot go on from a state."""
+    like = recipe.tensors_like(state.step, state.best_step)
+    # 0.1.0 kept the weights of step 0 as the best until there were others.
+    tensors = {n: t for n, t in state.tensors.items() if n in like or not n.startswith("best.")}
+    check_layout(path, tensors, like)
     try:
-        return Evaluated(**json.loads(line)).step <= step
-    except (ValueError, TypeError, RecursionError):
-        return False
+        torch.Generator().set_state(state.tensors["rng.cpu"])
+    except RuntimeError as error:
+        raise DamagedError(path, f"{path} is damaged: rng.cpu is no random state", CURE) from error
 
 
 @contextmanager

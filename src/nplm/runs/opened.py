@@ -8,16 +8,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from nplm.errors import DamagedError, DataError, NotFoundError
 from nplm.runs.checkpoint import hashes_of_facts
-from nplm.runs.facts import RunFacts, read_facts
-from nplm.runs.header import is_evaluated, is_finished
-from nplm.runs.layout import BEST, CONFIG, NGRAM
-from nplm.runs.tensorfile import read_tensors
+from nplm.runs.facts import CURE, RunFacts, read_facts
+from nplm.runs.header import is_evaluated, is_finished, numbers_of
+from nplm.runs.layout import BEST, NGRAM
+from nplm.runs.tensorfile import check_layout, read_tensors
 from nplm.runtime.modelcard import ModelCard
 from nplm.stepmodel import StepModel
-from nplm.training.mixture import Mixture, NGramTable
+from nplm.training.mixture import DEAD, ROOT, Mixture, NGramTable
 from nplm.training.network import NeuralLM
 from nplm.training.torchmodel import LanguageModel, TorchModel, assemble
 
@@ -99,19 +100,36 @@ def load_run(folder: Path) -> LoadedRun:
             f"go on: {going_on}",
         )
     header, tensors = read_tensors(folder / BEST, hashes_of_facts(folder))
+    step = numbers_of(folder / BEST, header).integer("step")
     mixture, vocab_size = facts.config.mixture, len(facts.card.vocab)
     with torch.random.fork_rng(devices=[]):  # a new network draws weights, for nothing here
         networks = [NeuralLM(facts.config.model, vocab_size) for _ in range(mixture.networks)]
     ngram = None
     if mixture.ngram:
         _, tables = read_tensors(folder / NGRAM, hashes_of_facts(folder))
-        ngram = NGramTable(mixture.order, tables["transitions"], tables["rows"])
+        ngram = _ngram_table(folder / NGRAM, tables, mixture.order, vocab_size)
     module = assemble(networks, ngram)
-    try:
-        module.load_state_dict(tensors)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise DamagedError(
-            folder / BEST, f"{folder / BEST} does not fit {CONFIG}: {reason}", "train again"
-        ) from error
-    return LoadedRun(folder, facts, module.eval(), int(header["step"]))
+    check_layout(folder / BEST, tensors, module.state_dict())
+    module.load_state_dict(tensors)
+    return LoadedRun(folder, facts, module.eval(), step)
+
+
+def _ngram_table(path: Path, tables: dict[str, Tensor], order: int, vocab_size: int) -> NGramTable:
+    """The n-gram of a file of tables; DamagedError where a look-up would leave them."""
+    sizes = {name: len(table) if table.dim() else 0 for name, table in tables.items()}
+    inner, states = sizes.get("transitions", 0) // vocab_size, sizes.get("rows", 0)
+    like = {
+        "transitions": torch.empty(inner * vocab_size, dtype=torch.int32),
+        "rows": torch.empty(states, vocab_size, dtype=torch.float16),
+    }
+    check_layout(path, tables, like)
+    transitions, highest = tables["transitions"], ROOT
+    for _ in range(order - 1):  # from the states up to `highest`, one symbol further back
+        from_states = transitions[: (highest + 1) * vocab_size]
+        if highest >= inner or int(from_states.min()) < DEAD:
+            highest = states
+            break
+        highest = max(ROOT, int(from_states.max()))
+    if highest >= states:
+        raise DamagedError(path, f"{path} is damaged: it names states it does not have", CURE)
+    return NGramTable(order, tables["transitions"], tables["rows"])

@@ -214,7 +214,7 @@ def _writer(folder: Path, facts: RunFacts, recipe: Recipe, *, resume: bool) -> W
         write_facts(folder, facts)
     writer = Writer(folder)
     if (folder / LAST).exists():
-        recipe.restore(writer.resume())
+        recipe.restore(writer.resume(recipe))
     else:
         _clear(folder, set(FILES) - {CONFIG, VOCAB})
     if recipe.ngram:

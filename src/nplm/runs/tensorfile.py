@@ -13,8 +13,8 @@ from nplm.errors import DamagedError
 from nplm.files import sha256
 from nplm.runs.facts import CURE
 from nplm.runs.header import LENGTH, parse_header
-from nplm.runs.layout import NO_RUN
-from nplm.stored import MAX_DOCUMENT, MAX_TENSORS, read_stored
+from nplm.runs.layout import CONFIG, NO_RUN
+from nplm.stored import MAX_DOCUMENT, MAX_TENSORS, read_stored, shorten
 from nplm.transaction import write_bytes
 
 FORMAT = "1"
@@ -53,6 +53,17 @@ def read_tensors(path: Path, hashes: dict[str, str]) -> tuple[dict[str, str], di
         return header, safetensors.torch.load(content)
     except (SafetensorError, KeyError, ValueError, OverflowError) as error:
         raise DamagedError(path, f"{path} is damaged: {error}", CURE) from error
+
+
+def check_layout(path: Path, tensors: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> None:
+    """Raise DamagedError unless tensors have the names, shapes and types of `like`."""
+    layout, expected = (
+        {name: (tensor.shape, tensor.dtype) for name, tensor in some.items()}
+        for some in (tensors, like)
+    )
+    wrong = sorted(n for n in layout.keys() | expected.keys() if layout.get(n) != expected.get(n))
+    if wrong:
+        raise DamagedError(path, f"{path} does not fit {CONFIG}: {shorten(wrong[0])}", CURE)
 
 
 def _content_hash(path: Path, content: bytes) -> str:

@@ -173,6 +173,16 @@ class Recipe:
         tensors |= _prefixed("rng.", self._random.states)
         return RecipeState(tensors, self.step, self.train_seconds, self.best_step, self.best_nats)
 
+    def tensors_like(self, step: int, best_step: int) -> dict[str, Tensor]:
+        """Tensors of the names, shapes and types of a state after `step`."""
+        weights = self.module.state_dict()
+        like = _prefixed("weights.", weights) | _prefixed("rng.", self._random.states)
+        if best_step > 0 or not self.config.steps:
+            like |= _prefixed("best.", weights)
+        if self.trainer and step:
+            like |= _prefixed("optimizer.", self.trainer.moments_like())
+        return like
+
     def restore(self, state: RecipeState) -> None:
         """Go on from a snapshot of a recipe with the same settings and data."""
         self.module.load_state_dict(_under("weights.", state.tensors))

@@ -86,6 +86,17 @@ class Trainer:
             for name, value in values.items()
         }
 
+    def moments_like(self) -> dict[str, Tensor]:
+        """Tensors of the names, shapes and types of `moments` after a step."""
+        if not isinstance(self.optimizer, torch.optim.AdamW):
+            return {}
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        return {
+            f"{index}.{name}": torch.zeros(()) if name == "step" else parameter.detach()
+            for index, parameter in enumerate(parameters)
+            for name in ("step", "exp_avg", "exp_avg_sq")
+        }
+
     def restore(self, moments: Mapping[str, Tensor], step: int) -> None:
         """Go on after `step` with these moments; the weights are the caller's to restore."""
         state: dict[int, dict[str, Tensor]] = {}
