@@ -133,6 +133,8 @@ def read_facts(run: Path) -> RunFacts:
         tables.settings("train", TrainConfig),
         tables.settings("mixture", MixtureConfig),
     )
+    if config.mixture.ngram and not config.mixture.order:
+        raise tables.wrong("mixture.order is 0, which training would have settled")
     dataset, settings = tables.table("dataset"), tables.table("run")
     card = ModelCard(
         read_vocab(vocab),
