@@ -11,7 +11,7 @@ FUZZ_SECONDS ?= 600
 FUZZ_SEED ?= 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint types unit test-runtime docs-check bench gpu wheel fuzz mutate flips clean
+.PHONY: demo test lint types unit test-runtime docs-check bench gpu wheel fuzz mutate flips faults kills races clean
 
 demo: $(VENV)/installed ## the five commands, in a new folder
 	rm -rf $(DEMO) && mkdir -p $(DEMO)/data && cp data/names.txt $(DEMO)/data/
@@ -50,6 +50,15 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 docs-check: $(VENV)/installed ## the lesson's commands print the figures that stand there
 	PATH="$(BIN):$$PATH" $(BIN)/python docs/check.py
+
+faults: $(VENV)/installed ## every call that writes fails, or the process dies there: what was there is whole
+	$(BIN)/python tests/faults.py
+
+kills: $(VENV)/installed ## 500 kills at random moments: every output is whole
+	$(BIN)/python tests/kills.py
+
+races: $(VENV)/installed ## two writers of every kind at once, 50 times: one whole output
+	$(BIN)/python tests/races.py
 
 bench: $(VENV)/installed ## ours against the alternatives, in one run
 	$(BIN)/python benchmarks/training.py

@@ -11,6 +11,7 @@ from pathlib import Path
 from nplm.errors import ExistsError, PathError
 from nplm.files import read_bytes
 from nplm.runs.layout import MARK
+from nplm.temporaries import remove_stale
 from nplm.transaction import discard_folder, place_of, remove_file, replace_folder, write_bytes
 
 NEW = ".new"
@@ -66,8 +67,9 @@ def take_place(new: Path, refuse: Callable[[Path], None]) -> None:
 
 
 def settle(folder: Path) -> None:
-    """Finish what a kill may have cut short: remove the one that `folder` took the place of."""
+    """Finish what a kill may have cut short: remove what `folder` took the place of."""
     place = place_of(folder)
+    remove_stale(place.parent)
     if _mark(place) != place.name:
         return
     old = folder_beside(folder)

@@ -1,0 +1,91 @@
+"""Commands that write, killed at random moments.
+
+python tests/kills.py [--kills N] [--seed S] [COMMAND ...]
+
+Of N kills 60 % are SIGKILL, 20 % SIGTERM, 10 % SIGHUP and 10 % SIGINT, each over an output that
+exists, at a moment drawn from the time that the command takes. Afterwards the output must be the
+whole old one or the whole new one, going on (or the same command again) must end with the new one,
+and nothing temporary may be left. Exit code 1 where anything is not so.
+"""
+
+import argparse
+import random
+import signal
+import sys
+import time
+from collections import Counter
+
+from workplace import (
+    COMMANDS,
+    Command,
+    Process,
+    Workplace,
+    digest,
+    goes_on,
+    leftovers,
+    run,
+    state,
+)
+
+SIGNALS = (
+    *[signal.SIGKILL] * 6,
+    *[signal.SIGTERM] * 2,
+    signal.SIGHUP,
+    signal.SIGINT,
+)
+# How a process may end: by the signal, by the code that stands for it or for Ctrl-C, or before.
+ENDS = {number: {-number, 128 + number, 130, 0} for number in SIGNALS}
+
+
+def attack(
+    place: Workplace, command: Command, number: signal.Signals, moment: float, *, going_on: bool
+) -> tuple[Counter[str], list[object]]:
+    """Kill a command once: the columns to count it in, and what is wrong."""
+    known = place.known[command.name]
+    with place.copied() as folder:
+        process = Process(folder, command.line(2))
+        time.sleep(moment * place.seconds[command.name])
+        process.kill(number)
+        ended = process.wait()
+        found = state(folder / command.output, known)
+        tally = Counter([number.name, found, *(["left"] if leftovers(folder) else [])])
+        words = command.line(2)
+        if going_on and found != "new":
+            words = goes_on(folder, command, 2)
+        again = run(folder, words)
+        whole = again.code == 0 and digest(folder / command.output) == known[2]
+        left = leftovers(folder)
+    quiet = "Trace" not in ended.said and ended.code in ENDS[number]
+    good = found in {"old", "new", "alone"} and whole and quiet and not left
+    return tally, [] if good else [command.name, number.name, found, ended, again, left]
+
+
+def main(arguments: list[str], place: Workplace | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("commands", nargs="*", default=[*COMMANDS])
+    options = parser.parse_args(arguments)
+    place = place or Workplace(options.commands)
+    moments, failures = random.Random(options.seed), 0
+    numbers = [SIGNALS[k % len(SIGNALS)] for k in range(options.kills)]
+    moments.shuffle(numbers)
+    tallies: dict[str, Counter[str]] = {name: Counter() for name in options.commands}
+    for kill, number in enumerate(numbers):
+        command = COMMANDS[options.commands[kill % len(options.commands)]]
+        going_on = bool(moments.getrandbits(1))
+        tally, wrong = attack(place, command, number, moments.random(), going_on=going_on)
+        tallies[command.name] += tally
+        if wrong:
+            failures += 1
+            print("  WRONG", *wrong, flush=True)
+    columns = ("SIGKILL", "SIGTERM", "SIGHUP", "SIGINT", "old", "new", "alone", "half", "left")
+    print(f"{'command':9} " + " ".join(f"{column:>7}" for column in columns))
+    for name, tally in [*tallies.items(), ("all", sum(tallies.values(), Counter[str]()))]:
+        print(f"{name:9} " + " ".join(f"{tally[column]:7}" for column in columns))
+    print(f"{failures} kills left something that is not whole")
+    return min(failures, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
