@@ -15,6 +15,7 @@ from nplm.export import onnxfile as exporting
 from nplm.export.onnxfile import explained, export, prove
 from nplm.generation import SamplingConfig, StreamConfig
 from nplm.runs.opened import load_run
+from nplm.runtime import onnxguard
 from nplm.runtime.generate import default_max_length, generate
 from nplm.runtime.modelcard import ModelCard
 from nplm.runtime.onnxmodel import OnnxModel, open_model
@@ -115,6 +116,18 @@ def test_a_wrong_model_is_not_written(
         export(load_run(run_folder), small, out, force=True)
     assert out.read_bytes() == b"what was there"
     assert not out.with_name("names.onnx.json").exists()
+
+
+def test_a_file_that_would_not_open_is_not_written(
+    run_folder: Path, small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another torch might make of the network."""
+    out = tmp_path / "names.onnx"
+    out.write_bytes(b"what was there")
+    monkeypatch.setattr(onnxguard, "OPERATORS", onnxguard.OPERATORS - {"Tanh"})
+    with pytest.raises(VerificationError, match="the operator 'Tanh', which no export uses"):
+        export(load_run(run_folder), small, out, force=True)
+    assert out.read_bytes() == b"what was there"
 
 
 def test_a_nan_fails_the_proof(model_file: Path, small: Dataset) -> None:
