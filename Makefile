@@ -11,7 +11,7 @@ FUZZ_SECONDS ?= 600
 FUZZ_SEED ?= 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint types unit test-runtime docs-check bench gpu wheel fuzz mutate flips faults kills races clean
+.PHONY: demo test lint types unit coverage test-runtime docs-check bench gpu wheel fuzz mutate flips faults kills races clean
 
 demo: $(VENV)/installed ## the five commands, in a new folder
 	rm -rf $(DEMO) && mkdir -p $(DEMO)/data && cp data/names.txt $(DEMO)/data/
@@ -32,6 +32,12 @@ types: $(VENV)/installed
 
 unit: $(VENV)/installed
 	$(BIN)/python -m pytest
+
+coverage: $(VENV)/installed ## all tests, and the share of the lines of src that they reach
+	rm -rf .coverage && mkdir .coverage
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 test-runtime: .venv-runtime/installed ## what must work without torch, where there is no torch
 	$(RUNTIME_BIN)/python -m pytest tests -m "not training"

@@ -36,7 +36,7 @@ from nplm.training.mixture import NGramTable
 from nplm.training.recipe import Recipe, RecipeState
 from nplm.transaction import append, write_bytes
 
-CURE = "the last checkpoint stands"
+STANDS = "the last checkpoint stands"
 
 
 class Writer:
