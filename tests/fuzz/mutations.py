@@ -1,8 +1,10 @@
 """Files made worse: a valid one with a few changes, each a function of a seeded random source."""
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from random import Random
+from typing import Any
 
 MOST_BYTES = 1 << 20  # of what is made, but for nesting
 NESTING = 100_000
@@ -25,6 +27,10 @@ NUMBERS = [
     ),
 ]
 VALUES = [b"null", b"true", b"[]", b"{}", b'""', b'"x"', b"[[0]]", b'{"a":1}', b"'x'", b"[1,2]"]
+PLAIN: list[Any] = [
+    *(None, True, 0, 1, -1, 64, 65, 2**31, 2**63, 2**64, 10**30, 0.5, -0.5, 1e300, float("nan")),
+    *("", "a", "\0", "\n", "\ud800", "../" * 50, "x" * 5000, "0" * 64, [], [[]], ["a", "a"], {}),
+]
 EXTREMES = [
     b"\xff" * 8,
     b"\x00" * 8,
@@ -116,6 +122,30 @@ def _encode(content: bytes, _: Sequence[bytes], random: Random) -> bytes:
     )
 
 
+def _change_json(content: bytes, others: Sequence[bytes], random: Random) -> bytes:
+    """A JSON document, or a line of one, with another value somewhere in it."""
+    lines = content.splitlines(keepends=True)
+    place = random.randrange(len(lines) or 1)
+    try:
+        if content.count(b"\n{"):
+            changed = json.dumps(_changed(json.loads(lines[place]), random)).encode()
+            return b"".join([*lines[:place], changed + b"\n", *lines[place + 1 :]])
+        return json.dumps(_changed(json.loads(content), random)).encode()
+    except (ValueError, RecursionError):
+        return _change_value(content, others, random)
+
+
+def _changed(value: Any, random: Random) -> Any:
+    if random.random() < 0.8:
+        if isinstance(value, dict) and value:
+            key = random.choice(list(value))
+            return value | {key: _changed(value[key], random)}
+        if isinstance(value, list) and value:
+            place = random.randrange(len(value))
+            return [*value[:place], _changed(value[place], random), *value[place + 1 :]]
+    return random.choice(PLAIN)
+
+
 def _replace_match(pattern: re.Pattern[bytes], content: bytes, new: bytes, random: Random) -> bytes:
     found = list(pattern.finditer(content[:MOST_BYTES]))
     if not found:
@@ -143,6 +173,9 @@ CHANGES: tuple[Change, ...] = (
     _change_number,
     _change_value,
     _change_value,
+    _change_json,
+    _change_json,
+    _change_json,
     _rename,
     _nest,
     _encode,

@@ -12,6 +12,7 @@ import faulthandler
 import importlib
 import json
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -30,7 +31,6 @@ from nplm.extras import TRAIN_EXTRA
 
 HERE = Path(__file__).parent
 KEPT = HERE.parents[1] / ".fuzz"
-NOT_TARGETS = {"run", "target", "mutations", "commandline", "test_fuzz"}
 COMMAND_LINE = "command-line"
 CASE_SECONDS = 20
 MEMORY = 10**9  # bytes that a case may ask for beyond what the process has
@@ -65,10 +65,11 @@ def targets() -> dict[str, Target]:
     """Those of every file beside this one, by name."""
     found: dict[str, Target] = {}
     for path in sorted(HERE.glob("*.py")):
-        if path.stem not in NOT_TARGETS:
-            for target in importlib.import_module(f"fuzz.{path.stem}").TARGETS:
-                assert target.name not in found, target.name
-                found[target.name] = target
+        if path.stem == "run" or path.stem.startswith("test_"):
+            continue
+        for target in getattr(importlib.import_module(f"fuzz.{path.stem}"), "TARGETS", []):
+            assert target.name not in found, target.name
+            found[target.name] = target
     return found
 
 
@@ -84,7 +85,10 @@ def run_target(target: Target, others: list[bytes], options: argparse.Namespace)
     tally = Tally()
     end = time.monotonic() + options.share
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / target.filename
+        path = Path(folder) / "files" / target.filename
+        if target.beside:
+            shutil.copytree(target.beside, path.parent, ignore=shutil.ignore_patterns("trials"))
+        path.parent.mkdir(exist_ok=True)
         skipped = _first(target, path)
         if skipped:
             return Tally(skipped=skipped)
@@ -141,7 +145,7 @@ def _limit_memory() -> None:
 
 def keep(target: Target, number: int, content: bytes) -> None:
     KEPT.mkdir(exist_ok=True)
-    (KEPT / f"{target.name}-{number}").write_bytes(content)
+    (KEPT / f"{target.name}-{number}".replace(" ", "-")).write_bytes(content)
 
 
 def work(name: str, options: argparse.Namespace) -> None:

@@ -17,9 +17,11 @@ class Target:
         valid: what a good file holds; mutations begin with it.
         read: opens the file at that path. Any other exception than NplmError is a fault.
         filename: the file's name, for a reader that looks at it.
+        beside: a folder whose other files lie beside it, if any are needed.
     """
 
     name: str
     valid: bytes
     read: Callable[[Path], object]
     filename: str = "input"
+    beside: Path | None = None

@@ -25,6 +25,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_damaged_files_are_refused_or_read(tmp_path: Path) -> None:
     targets = run.targets()
+    assert targets
     valid = [target.valid for target in targets.values()]
     tallies = {name: run.run_target(t, valid, options(tmp_path, 40)) for name, t in targets.items()}
     assert {name: tally.faults for name, tally in tallies.items() if tally.faults} == {}
