@@ -53,11 +53,11 @@ class Writer:
 
     def log_evaluation(self, evaluation: Evaluated) -> None:
         line = json.dumps(asdict(evaluation)) + "\n"
-        append(self.folder / METRICS, line.encode("utf-8"), CURE)
+        append(self.folder / METRICS, line.encode("utf-8"), STANDS)
 
     def save(self, recipe: Recipe) -> None:
         """Write a whole checkpoint: the logs, the best weights, then the state that counts."""
-        append(self.folder / LOSSES, np.array(self._losses, np.float32).tobytes(), CURE)
+        append(self.folder / LOSSES, np.array(self._losses, np.float32).tobytes(), STANDS)
         self._losses.clear()
         state = recipe.state()
         numbers = {
