@@ -54,7 +54,7 @@ def refuse_foreign(
         raise ExistsError(
             folder,
             f"{folder} is not replaced: it holds {path.name}, which is not of a {what}",
-            "move that away or choose another `folder`",
+            "move that away or choose another `out`",
         )
 
 

@@ -24,7 +24,7 @@ def parser() -> Any:
         ("train --resume", "add `force=True` or `resume=True`", "add --force or --resume"),
         ("train", "give `order=9` or less", "give --order 9 or less"),
         ("dataset build", "as in `split=(1, 0, 0)`", "as in --split 1,0,0"),
-        ("train", "choose another `folder`", "choose another --out"),
+        ("train", "choose another `out`", "choose another --out"),
         ("plot sweep", "choose another `path`", "choose another --out"),
         (
             "suggest a",

@@ -10,7 +10,7 @@ from typing import Any
 
 from nplm.errors import ARGUMENT
 
-PLACES = ("folder", "path")  # what functions call the place they write to; commands have --out
+PLACES = ("path",)  # what functions call the file that they write; commands have --out
 
 
 def speak_of_options(message: str, command: Any, words: Sequence[str] = ()) -> str:

@@ -126,7 +126,7 @@ def locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise PathError(
-            folder, f"cannot write {folder}: {error.strerror}", "choose another `folder`"
+            folder, f"cannot write {folder}: {error.strerror}", "choose another `out`"
         ) from error
     lock = FileLock(folder / LOCK)
     try:
@@ -137,7 +137,7 @@ def locked(folder: Path) -> Iterator[None]:
         ) from None
     except OSError as error:
         raise PathError(
-            folder, f"cannot write in {folder}: {error.strerror}", "choose another `folder`"
+            folder, f"cannot write in {folder}: {error.strerror}", "choose another `out`"
         ) from error
     try:
         yield

@@ -168,7 +168,7 @@ def refuse_run(folder: Path, *, force: bool) -> None:
         raise ExistsError(
             folder,
             f"{folder} already exists",
-            "go on with `resume=True`, replace it with `force=True`, or choose another `folder`",
+            "go on with `resume=True`, replace it with `force=True`, or choose another `out`",
         )
 
 

@@ -125,10 +125,10 @@ def refuse_folder(folder: Path, *, force: bool = False) -> None:
     With `force`, where it holds anything but a sweep.
     """
     if folder.exists() and not folder.is_dir():
-        raise ExistsError(folder, f"{folder} is a file", "choose another `folder`")
+        raise ExistsError(folder, f"{folder} is a file", "choose another `out`")
     occupied = folder.exists() and any(path.name not in {LOCK, MARK} for path in folder.iterdir())
     if occupied and not is_sweep(folder):
-        raise ExistsError(folder, f"{folder} is not a sweep", "choose another `folder`")
+        raise ExistsError(folder, f"{folder} is not a sweep", "choose another `out`")
     if force and folder.exists():
         refuse_other(folder)
 
@@ -172,7 +172,7 @@ def ended_trials(folder: Path, trials: list[Trial], dataset: str) -> dict[str, d
         if not same or _fixed(record[table], values) != settings:
             raise DataError(
                 f"{folder} holds a sweep of other settings or other data",
-                "choose another `folder`, or start anew with `force=True`",
+                "choose another `out`, or start anew with `force=True`",
             )
     return ended
 

@@ -143,7 +143,7 @@ def refuse_folder(folder: Path, *, force: bool) -> None:
         return
     if not (folder / DESCRIPTION).exists():
         raise ExistsError(
-            folder, f"{folder} is not a data set, so it is not replaced", "choose another `folder`"
+            folder, f"{folder} is not a data set, so it is not replaced", "choose another `out`"
         )
     refuse_foreign(folder, FILES, "data set")
 
