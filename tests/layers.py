@@ -20,6 +20,8 @@ GROUND = {
     "extras",
     "files",
     "generation",
+    "occupied",
+    "outputfolder",
     "presets",
     "record",
     "renames",
@@ -27,6 +29,7 @@ GROUND = {
     "stored",
     "temporaries",
     "transaction",
+    "turns",
 }
 ALLOWED = {
     "ground": {"ground"},

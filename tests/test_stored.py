@@ -26,7 +26,7 @@ from nplm.stored import (
     shorten,
     stored_lines,
 )
-from nplm.transaction import write_json
+from nplm.transaction import as_json, write_bytes
 
 
 def test_a_missing_file_is_named_with_the_cure(tmp_path: Path) -> None:
@@ -118,12 +118,12 @@ def test_json_comes_back_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, content: dict[str, Any]
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "round.json"
-    write_json(path, content)
+    write_bytes(path, as_json(content))
     assert read_json(path) == content
 
 
 def test_json_is_readable_utf8_that_ends_with_a_line_end(tmp_path: Path) -> None:
-    write_json(tmp_path / "f.json", {"symbol": "é"})
+    write_bytes(tmp_path / "f.json", as_json({"symbol": "é"}))
     assert (tmp_path / "f.json").read_bytes() == '{\n  "symbol": "é"\n}\n'.encode()
 
 

@@ -14,16 +14,10 @@ import pytest
 
 from nplm import renames
 from nplm.errors import ExistsError, PathError
+from nplm.occupied import refuse_existing
+from nplm.outputfolder import output_folder, replace_folder
 from nplm.temporaries import aside_for, remove_stale, temporary_for
-from nplm.transaction import (
-    append,
-    output_file,
-    output_folder,
-    refuse_existing,
-    replace_folder,
-    write_bytes,
-    write_files,
-)
+from nplm.transaction import append, output_file, write_bytes, write_files
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

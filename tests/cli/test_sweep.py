@@ -10,8 +10,8 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -336,6 +336,31 @@ class TestSerial:
         assert [path.name for path in (home / OUT / "trials").iterdir()] == ["seed=1"]
         nplm.ok("plot", "sweep", "--out", "a.png")
         assert (home / "a.png").read_bytes() == (home / OUT / "sweep.png").read_bytes()
+
+    def test_a_stopped_force_says_where_it_goes_on(
+        self, nplm: "Nplm", home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        @contextmanager
+        def stopped() -> Iterator[Callable[[], bool]]:
+            yield lambda: True
+
+        nplm.ok("sweep", *FIXED, "--grid", "seed=1")
+        old = (home / OUT / "sweep.jsonl").read_bytes()
+        grid = ("--grid", "seed=2,3")
+        with monkeypatch.context() as patch:
+            patch.setattr("nplm.cli.sweep.stop_on_signal", stopped)
+            patch.setattr("nplm.runs.sweep._run", lambda *_: None)
+            done = nplm("sweep", *FIXED, *grid, "--force")
+        assert done.code == 130
+        says = f"the same command goes on, without --force and with --out {OUT}.new\n"
+        assert done.err.endswith(says)
+        assert (home / OUT / "sweep.jsonl").read_bytes() == old
+        done = nplm.ok("sweep", *FIXED, *grid, "--out", f"{OUT}.new")
+        assert f"nplm eval {OUT}/trials/seed=" in done.err
+        assert [line["values"]["seed"] for line in records(home / OUT)] in ([2, 3], [3, 2])
+        assert not (home / f"{OUT}.new").exists()
+        (home / OUT / "mine.txt").touch()
+        nplm.refuses(3, "sweep", *FIXED, *grid, "--force", says=("holds mine.txt", "--out"))
 
     def test_force_deletes_nothing_before_it_can_begin(self, nplm: "Nplm", home: Path) -> None:
         grid = ("--grid", "seed=1", "--out", OUT, "--force")

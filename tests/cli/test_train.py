@@ -1,8 +1,12 @@
 """`nplm train`."""
 
 import json
+import re
+import shlex
 import shutil
 import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -262,6 +266,37 @@ def test_a_run_that_exists_is_replaced_with_force_only(nplm: "Nplm", trained: Pa
     assert nplm.train("--seed", "1", "--force").code == 0
     assert (trained / RUN / "model.safetensors").read_bytes() != old
     assert settings(trained / RUN)["train"]["seed"] == 1
+
+
+def test_a_stopped_force_names_the_line_that_goes_on(
+    nplm: "Nplm", trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is typed as it stands; until its end the old run is used, and then the new one."""
+
+    @contextmanager
+    def stopped() -> Iterator[Callable[[], bool]]:
+        asked = iter(range(30))
+        yield lambda: next(asked, None) is None
+
+    old = (trained / RUN / "model.safetensors").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("nplm.cli.train.stop_on_signal", stopped)
+        done = nplm.train("--seed", "1", "--force")
+    assert done.code == 130
+    found = re.search(rf"everything is saved in {RUN}\.new; go on: nplm (.*--resume)\n", done.err)
+    assert found
+    assert (trained / RUN / "model.safetensors").read_bytes() == old
+    assert nplm.ok("eval").err.splitlines()[0] == f"using {RUN}"
+    resumed = nplm.ok(*shlex.split(found[1]))
+    assert "from step 30" in resumed.err
+    assert f"run: {RUN}\n" in resumed.err
+    assert settings(trained / RUN)["train"]["seed"] == 1
+    assert not (trained / f"{RUN}.new").exists()
+
+
+def test_files_of_somebody_else_in_a_run(nplm: "Nplm", trained: Path) -> None:
+    (trained / RUN / "mine.svg").touch()
+    nplm.refuses(3, "train", "--force", says=(RUN, "holds mine.svg", "--out"))
 
 
 def test_an_output_that_cannot_be_written(nplm: "Nplm") -> None:

@@ -15,6 +15,7 @@ from nplm.runs import replacement, run
 from nplm.runs.facts import read_facts
 from nplm.runs.layout import BEST, CONFIG, DATASET, LAST, MARK, VOCAB
 from nplm.runs.opened import load_run
+from nplm.runs.runplace import work_folder
 from nplm.text import dataset, sources
 from nplm.text.dataset import Dataset
 
@@ -63,7 +64,7 @@ def test_a_stopped_force_leaves_the_old_run_and_goes_on_beside_it(
     old = contents(folder)
     train(force=True, stop=stop_after(30))
     assert contents(folder) == old
-    assert run.work_folder(folder, force=True) == tmp_path / "run.new"
+    assert work_folder(folder, force=True) == tmp_path / "run.new"
     assert replacement.destination(tmp_path / "run.new") == folder
     (started, *_) = train(tmp_path / "run.new", resume=True)
     assert started.step == 30

@@ -38,12 +38,13 @@ def train_run(
         from nplm.api.progressbar import RunBar
         from nplm.runs import run
         from nplm.runs.replacement import destination
+        from nplm.runs.runplace import refuse_run
     if resume and force:
         raise UsageError("`resume` and `force` contradict each other", "give one of them")
     target = Path(out)
     resumed = read_facts(target).config if resume else None
     if not resume:
-        run.refuse_run(target, force=force)
+        refuse_run(target, force=force)
     config = override(_base(base, resumed), settings, "")
     dataset, folder = open_data(data)
     if folder is None:

@@ -75,7 +75,8 @@ def stage(what: str) -> Iterator[None]:
 def data_output(out: Path | None, *, force: bool) -> Iterator[Sink]:
     """Bytes to `out` (whole or not at all) or to stdout."""
     if out is not None and str(out) != "-":
-        from nplm.transaction import output_file, refuse_existing
+        from nplm.occupied import refuse_existing
+        from nplm.transaction import output_file
 
         refuse_existing(out, force=force)
         with output_file(out, force=force) as file:

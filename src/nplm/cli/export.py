@@ -47,7 +47,7 @@ def onnx(
         from nplm.export.onnxfile import export as write
         from nplm.runs.facts import dataset_of
         from nplm.runs.opened import load_run
-    from nplm.transaction import refuse_existing
+    from nplm.occupied import refuse_existing
 
     folder = latest.run_folder(run)
     target = out or latest.EXPORTS / f"{folder.resolve().name}.onnx"

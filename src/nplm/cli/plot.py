@@ -31,7 +31,7 @@ def loss(
         from nplm.runs.facts import read_facts
         from nplm.runs.metrics import batch_losses, metrics
     from nplm.errors import DataError
-    from nplm.transaction import refuse_existing
+    from nplm.occupied import refuse_existing
 
     folder = latest.run_folder(run)
     target = out or folder / "loss.png"
@@ -59,7 +59,7 @@ def embedding(
         from nplm.report.embedding import embedding_figure
         from nplm.report.figures import refuse_format, save
         from nplm.runs.opened import load_run
-    from nplm.transaction import refuse_existing
+    from nplm.occupied import refuse_existing
 
     folder = latest.run_folder(run)
     target = out or folder / "embedding.png"
@@ -83,7 +83,7 @@ def sweep(
         from nplm.report.figures import refuse_format, save_sweep
         from nplm.runs.trials import results
     from nplm.errors import DataError
-    from nplm.transaction import refuse_existing
+    from nplm.occupied import refuse_existing
 
     source = latest.sweep_folder(folder)
     target = out or source / "sweep.svg"

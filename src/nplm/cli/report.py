@@ -36,7 +36,8 @@ def report(
         from nplm.report.content import describe
         from nplm.report.page import render
         from nplm.runs.facts import dataset_of, read_facts
-    from nplm.transaction import refuse_existing, write_bytes
+    from nplm.occupied import refuse_existing
+    from nplm.transaction import write_bytes
 
     folder = latest.run_folder(run)
     target = out or folder / "report.html"

@@ -65,15 +65,16 @@ def train(
         from nplm.runs.header import is_finished
         from nplm.runs.opened import load_run
         from nplm.runs.replacement import destination
+        from nplm.runs.runplace import refuse_run, work_folder
     if resume and force:
         raise UsageError("--resume and --force contradict each other", "give one of them")
     dataset, folder = _dataset(source)
     target = out or latest.CHECKPOINTS / folder.name
     if not resume:
-        run.refuse_run(target, force=force)
+        refuse_run(target, force=force)
     resumed = read_facts(target) if resume else None
     resolved = settings_for(preset_name, config, settings, resumed.config if resumed else None)
-    work = run.work_folder(target, force=force)
+    work = work_folder(target, force=force)
     result = destination(target)
     with stop_on_signal() as stop:
         events = run.train(

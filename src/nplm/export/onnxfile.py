@@ -24,6 +24,7 @@ from nplm.counts.evaluate import evaluate
 from nplm.counts.tables import table_of
 from nplm.errors import DamagedError, DataError, VerificationError
 from nplm.generation import SamplingConfig, StreamConfig
+from nplm.occupied import refuse_existing
 from nplm.runs.header import weights_digest
 from nplm.runs.opened import LoadedRun
 from nplm.runtime.checksum import insert_checksum
@@ -39,7 +40,7 @@ from nplm.stepmodel import StepModel, all_logits, iter_logits, log_softmax
 from nplm.text.dataset import Dataset
 from nplm.text.sources import SPLITS
 from nplm.training.mixture import Mixture
-from nplm.transaction import as_json, refuse_existing, write_files
+from nplm.transaction import as_json, write_files
 
 TOLERANCE = 1e-4  # largest difference of any log-probability
 BOUNDARY_TOLERANCE = 1e-5  # how near a draw must lie to a boundary to fall on either side

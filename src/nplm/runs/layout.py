@@ -8,5 +8,6 @@ LOCK = ".lock"
 MARK = ".replaces"  # in a folder whose content is to take the place of another one's
 LOOKS = "test_looks.jsonl"
 PICTURES = ("loss.png", "embedding.png", "report.html")
-FILES = (LAST, BEST, NGRAM, METRICS, LOSSES, LOOKS, *PICTURES, CONFIG, VOCAB)
+FACTS = (CONFIG, VOCAB)  # without which the others mean nothing
+FILES = (LAST, BEST, NGRAM, METRICS, LOSSES, LOOKS, *PICTURES, *FACTS)
 NO_RUN = "make one: nplm train"

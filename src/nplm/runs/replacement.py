@@ -10,9 +10,10 @@ from pathlib import Path
 
 from nplm.errors import ExistsError, PathError
 from nplm.files import read_bytes
+from nplm.outputfolder import discard_folder, replace_folder
 from nplm.runs.layout import MARK
 from nplm.temporaries import remove_stale
-from nplm.transaction import discard_folder, place_of, remove_file, replace_folder, write_bytes
+from nplm.transaction import place_of, remove_file, write_bytes
 
 NEW = ".new"
 

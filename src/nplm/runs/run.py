@@ -1,7 +1,7 @@
 """One training run in a folder: start or resume, train, log, save; yields what happens."""
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,18 +13,19 @@ from nplm.config import RunConfig
 from nplm.counts.contexts import ContextTable
 from nplm.counts.ngram import MAX_ORDER, best_order
 from nplm.counts.tables import tables_of
-from nplm.errors import DataError, DivergedError, ExistsError
+from nplm.errors import DataError, DivergedError
 from nplm.runs.checkpoint import Writer, locked
 from nplm.runs.facts import RunFacts, new_facts, read_facts, write_facts
-from nplm.runs.layout import BEST, CONFIG, DATASET, FILES, LAST, LOCK, MARK, VOCAB
-from nplm.runs.replacement import begin, destination, folder_beside, settle, take_place
+from nplm.runs.layout import DATASET, FACTS, LAST, MARK
+from nplm.runs.replacement import begin, destination, settle, take_place
+from nplm.runs.runplace import clear, refuse_other, refuse_run, work_folder
 from nplm.text import dataset as datasets
 from nplm.text.dataset import Dataset
 from nplm.training.device import for_training
 from nplm.training.events import Evaluated, Event, Stepped
 from nplm.training.recipe import Recipe
 from nplm.training.torchstate import each_within, process_settings
-from nplm.transaction import refuse_foreign, remove_file
+from nplm.transaction import remove_file
 
 SAVE_SECONDS = 2.0
 # One thread: a step is too small to gain much from two, and two stall one another when anything
@@ -123,12 +124,6 @@ def train(
             raise DivergedError(error.problem, cure) from error
 
 
-def work_folder(folder: Path, *, force: bool) -> Path:
-    """Where a run that is to stand in `folder` is trained: beside one that it replaces."""
-    trained = any((folder / name).exists() for name in (LAST, BEST))
-    return folder_beside(folder) if force and trained else folder
-
-
 def settle_order(config: RunConfig, dataset: Dataset) -> RunConfig:
     """`config` with the order of its n-gram, if it has one: `best_order` where none was given.
 
@@ -152,32 +147,6 @@ def refuse_order(config: RunConfig, dataset: Dataset) -> None:
             f"{dataset.longest} symbols between its two boundaries",
             f"give `order={dataset.longest + 2}` or less",
         )
-
-
-def refuse_run(folder: Path, *, force: bool) -> None:
-    """Raise ExistsError when `folder` holds anything that a new run would replace.
-
-    With `force`, where it holds anything but a run.
-    """
-    if force and folder.is_dir():
-        refuse_other(folder)
-    occupied = folder.exists() and (
-        not folder.is_dir() or any(path.name not in {LOCK, MARK} for path in folder.iterdir())
-    )
-    if occupied and not (force and folder.is_dir()):
-        raise ExistsError(
-            folder,
-            f"{folder} already exists",
-            "go on with `resume=True`, replace it with `force=True`, or choose another `out`",
-        )
-
-
-def refuse_other(folder: Path) -> None:
-    """Raise ExistsError where `folder` holds something that is not of a run."""
-    own = folder / DATASET
-    if own.is_dir():
-        datasets.refuse_folder(own, force=True)
-    refuse_foreign(folder, (*FILES, LOCK, MARK), "run", folders=(DATASET,))
 
 
 def _train_locked(
@@ -210,13 +179,13 @@ def _train_locked(
 def _writer(folder: Path, facts: RunFacts, recipe: Recipe, *, resume: bool) -> Writer:
     """A folder in which `recipe` can be trained: from its last checkpoint, or from the start."""
     if not resume:
-        _clear(folder, FILES)  # of a run that a kill cut short
+        clear(folder)  # of a run that a kill cut short
         write_facts(folder, facts)
     writer = Writer(folder)
     if (folder / LAST).exists():
         recipe.restore(writer.resume(recipe))
     else:
-        _clear(folder, set(FILES) - {CONFIG, VOCAB})
+        clear(folder, keep=FACTS)
     if recipe.ngram:
         writer.save_ngram(recipe.ngram)
     return writer
@@ -286,9 +255,3 @@ def _difference(stored: RunConfig, asked: RunConfig) -> str:
         old, new = vars(getattr(stored, part)), vars(getattr(asked, part))
         pairs += [f"{key} {old[key]}, not {new[key]}" for key in old if old[key] != new[key]]
     return "; ".join(pairs) or f"preset {stored.preset}, not {asked.preset}"
-
-
-def _clear(folder: Path, names: Iterable[str]) -> None:
-    """Remove what is left of an earlier run, its pictures too, and of writes that a kill cut."""
-    for path in [*(folder / name for name in names), *folder.glob(".*.tmp")]:
-        remove_file(path)

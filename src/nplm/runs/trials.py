@@ -14,11 +14,12 @@ from typing import Any, Literal
 from nplm.config import RunConfig
 from nplm.errors import DataError, ExistsError, NotFoundError
 from nplm.files import sha256
+from nplm.occupied import refuse_foreign
 from nplm.presets import format_value, override
 from nplm.record import Record
 from nplm.runs.layout import FILES, LOCK, MARK
 from nplm.stored import parse_json, stored_lines
-from nplm.transaction import refuse_foreign, write_bytes
+from nplm.transaction import write_bytes
 
 RESULTS, TRIALS = "sweep.jsonl", "trials"
 SWEEP_PICTURES = ("sweep.png", "sweep.svg")

@@ -16,6 +16,8 @@ from nplm.checks import MAX_SEED
 from nplm.config import DatasetConfig, Normalization, SplitBy
 from nplm.errors import DamagedError, DataError, ExistsError, NotFoundError
 from nplm.files import sha256
+from nplm.occupied import refuse_existing, refuse_foreign
+from nplm.outputfolder import output_folder
 from nplm.record import Record
 from nplm.stored import read_json, shorten
 from nplm.text.npyfile import read_ids
@@ -23,7 +25,7 @@ from nplm.text.sources import SPLITS, Source, split_strings
 from nplm.text.strings import Ids, Strings
 from nplm.text.tokenizer import LEVEL, Tokenizer, vocab_of
 from nplm.text.vocab import BOUNDARY, Vocab, normalize, show_symbols
-from nplm.transaction import as_json, output_folder, refuse_existing, refuse_foreign
+from nplm.transaction import as_json
 
 FORMAT, FORMAT_WITH_UNKNOWN = 1, 2
 CURE = "build it again"

@@ -1,0 +1,36 @@
+"""What stands where something is to be written: refused, or ours to be replaced."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from nplm.errors import ExistsError
+from nplm.temporaries import is_temporary
+
+
+def refuse_existing(path: Path, *, force: bool) -> None:
+    """Raise ExistsError when `path` exists and may not be replaced."""
+    if path.exists() and not force:
+        raise already(path)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        cure = "write to - for stdout, or choose another"
+        raise ExistsError(path, f"{path} is not a regular file", cure)
+
+
+def already(path: Path) -> ExistsError:
+    cure = "give `force=True` to replace it or choose another `path`"
+    return ExistsError(path, f"{path} already exists", cure)
+
+
+def refuse_foreign(
+    folder: Path, files: Collection[str], what: str, folders: Collection[str] = ()
+) -> None:
+    """Raise ExistsError where `folder` holds more than the files and folders of those names."""
+    for path in sorted(folder.iterdir()):
+        ours = folders if path.is_dir() and not path.is_symlink() else files
+        if is_temporary(path) or path.name in ours:
+            continue
+        raise ExistsError(
+            folder,
+            f"{folder} is not replaced: it holds {path.name}, which is not of a {what}",
+            "move that away or choose another `out`",
+        )

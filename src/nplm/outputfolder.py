@@ -1,0 +1,72 @@
+"""Folders that are whole or not there: filled beside their place, then exchanged in one step."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nplm.renames import exchange, rename_new
+from nplm.temporaries import remove, temporary_for
+from nplm.transaction import OutputFile, confirm, created, rename_free, staged, told
+from nplm.turns import sync, turn
+
+
+class OutputFolder:
+    """A folder that is being filled with files."""
+
+    def __init__(self, path: Path, temporary: Path) -> None:
+        self._path, self._temporary = path, temporary
+
+    @contextmanager
+    def file(self, name: str) -> Iterator[OutputFile]:
+        with created(self._path, self._temporary / name) as file:
+            yield file
+
+
+@contextmanager
+def output_folder(path: Path, *, force: bool) -> Iterator[OutputFolder]:
+    """A folder to fill, which takes the place of `path` at the end, whole.
+
+    With `force` all that was in `path` goes: see `refuse_foreign`.
+
+    Raises:
+        ExistsError: something is there and `force` is not given.
+        PathError: something in it cannot be written; `path` is as it was.
+    """
+    with staged([path]) as (output,):
+        with told(path):
+            output.temporary.mkdir()
+        yield OutputFolder(path, output.temporary)
+        with told(path), turn(output.place.parent):
+            sync(output.temporary)
+            if force and output.place.is_dir():
+                exchange(output.temporary, output.place)
+            else:
+                rename_free(output)
+        confirm(path, output.place)
+
+
+def replace_folder(new: Path, place: Path) -> None:
+    """Put the folder `new` at `place`; what stood there, if anything did, is then at `new`.
+
+    Raises:
+        PathError: it cannot be done; both are as they were.
+    """
+    with told(place), turn(place.parent):
+        if os.path.lexists(place):
+            exchange(new, place)
+        else:
+            rename_new(new, place)
+    confirm(place, place)
+
+
+def discard_folder(path: Path) -> None:
+    """Remove a folder that is ours: gone in one step for everybody who looks.
+
+    Raises:
+        PathError: it cannot be removed.
+    """
+    with told(path, "remove it by hand"):
+        temporary = temporary_for(path)
+        path.rename(temporary)
+        remove(temporary)
