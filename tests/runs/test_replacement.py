@@ -16,6 +16,7 @@ from nplm.runs.facts import read_facts
 from nplm.runs.layout import BEST, CONFIG, DATASET, LAST, MARK, VOCAB
 from nplm.runs.opened import load_run
 from nplm.runs.runplace import work_folder
+from nplm.temporaries import temporary_for
 from nplm.text import dataset, sources
 from nplm.text.dataset import Dataset
 
@@ -123,6 +124,16 @@ def test_what_is_not_of_a_run_is_not_replaced(
     with pytest.raises(ExistsError, match="not"):
         train(force=True)
     assert contents(tmp_path) == before
+
+
+def test_a_start_that_a_kill_cut_short_is_not_in_the_way(
+    train: Train, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "run.new").mkdir()
+    temporary_for(tmp_path / "run.new" / MARK).touch()
+    train(force=True)
+    assert read_facts(folder).config.train.seed == 5
+    assert inside(tmp_path) == ["run"]
 
 
 def test_a_run_that_only_has_such_a_name_is_not_replaced(
