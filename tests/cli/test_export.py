@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nplm.runtime.onnxguard import read_envelope
 from nplm.runtime.onnxmodel import open_model
 from nplm.text.dataset import Dataset
 
@@ -44,18 +43,12 @@ def test_it_writes_a_model_that_says_what_it_is(nplm: "Nplm", trained: Path) -> 
     assert len(nplm.ok("generate").lines) == 20
 
 
-def graph_of(content: bytes) -> bytes:
-    graph = read_envelope(content, "").graph
-    return content[graph.start : graph.end]
-
-
 def test_force_and_out(nplm: "Nplm", trained: Path, model_file: Path) -> None:
     """The same run gives the same bytes, wherever they are written."""
     old = (trained / MODEL).read_bytes()
     nplm.ok("export", "onnx", "--force")
     new = (trained / MODEL).read_bytes()
-    assert new != old
-    assert graph_of(new) == graph_of(model_file.read_bytes())  # another run of the same settings
+    assert new == model_file.read_bytes() != old
     done = nplm.ok("export", "onnx", RUN, "--out", "deep/mine.onnx")
     assert done.err.splitlines()[-1] == "next: nplm generate deep/mine.onnx"
     assert (trained / "deep" / "mine.onnx").read_bytes() == new

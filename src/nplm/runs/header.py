@@ -3,6 +3,7 @@
 Whole files, checked, are read and written by `runs.tensorfile`.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -48,13 +49,20 @@ def step_of(path: Path) -> int:
 
 
 def weights_digest(run: Path) -> str:
-    """A hash of the files of the best weights: it tells two runs apart.
+    """A hash of the best weights, not of what their files say besides: it tells two runs apart.
 
     Raises:
+        DamagedError: one of the files is damaged.
         PathError: one of them cannot be read.
     """
-    files = (run / name for name in (BEST, NGRAM))
-    return sha256(*(read_stored(file, MAX_TENSORS) for file in files if file.exists()))
+    parts = []
+    for path in (run / name for name in (BEST, NGRAM)):
+        if path.exists():
+            content = read_stored(path, MAX_TENSORS)
+            end = LENGTH + int.from_bytes(content[:LENGTH], "little")
+            _, tensors = parse_header(path, content[LENGTH:end])
+            parts += [json.dumps(tensors, sort_keys=True).encode("utf-8"), content[end:]]
+    return sha256(*parts)
 
 
 def read_header(path: Path) -> dict[str, str]:
