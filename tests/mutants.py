@@ -49,7 +49,7 @@ CONTEXTS = "counts/test_contexts.py counts/test_ngram.py counts/test_evaluate.py
 NGRAM = "counts/test_ngram.py counts/test_sparserows.py training/test_targets.py"
 CHECKPOINT = "runs/test_run.py runs/test_kills.py"
 EXPORT = "export/test_onnxfile.py export/test_bad_models.py"
-FILES = "test_files.py"
+FILES = "test_transaction.py"
 
 MUTANTS = (
     # sampling
@@ -206,16 +206,16 @@ MUTANTS = (
     ),
     # checkpoint
     Mutant(
-        "runs/checkpoint.py",
-        'json.loads(line)["step"] <= state.step',
-        'json.loads(line)["step"] < state.step',
+        "runs/metrics.py",
+        "_evaluation(run / METRICS, 0, line).step <= step",
+        "_evaluation(run / METRICS, 0, line).step < step",
         "a resumed run loses the evaluation of its last step",
         CHECKPOINT,
     ),
     Mutant(
         "runs/checkpoint.py",
-        "[: 4 * state.step]",
-        "[: 4 * state.step + 4]",
+        "[: 4 * step]",
+        "[: 4 * step + 4]",
         "losses that ran ahead of the checkpoint stay, and all later ones are shifted",
         CHECKPOINT,
     ),
@@ -259,30 +259,30 @@ MUTANTS = (
         "a model file tells of paths of the machine that made it",
         EXPORT,
     ),
-    # transaction
+    # transaction (these three stand where the first three of files.py stood)
     Mutant(
-        "files.py",
-        "            os.fsync(file.fileno())\n",
-        "",
+        "transaction.py",
+        "                os.fsync(self._file.fileno())\n",
+        "                pass\n",
         "a new file may be empty after the power fails",
         FILES,
     ),
     Mutant(
-        "files.py",
-        """        if old.exists():
-            old.replace(path)
-        raise
+        "transaction.py",
+        """            if output in kept:
+                output.kept.replace(output.place)
 """,
-        """        raise
+        """            if output in kept:
+                pass
 """,
-        "a folder that could not be replaced is gone",
+        "a model that could not be replaced together with its sidecar is gone",
         FILES,
     ),
     Mutant(
-        "files.py",
-        "temporary.chmod(0o666 & ~_umask())",
-        "temporary.chmod(0o666)",
-        "anybody may write to what nplm wrote",
+        "transaction.py",
+        "            else:\n                rename_free(first)\n",
+        "            else:\n                first.temporary.replace(first.place)\n",
+        "of two writers without --force the second replaces the first",
         FILES,
     ),
 )

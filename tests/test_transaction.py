@@ -357,3 +357,21 @@ def test_the_number_of_a_dead_process_may_be_ours(tmp_path: Path) -> None:
         (tmp_path / path).touch()
     write_bytes(tmp_path / "g", b"")
     assert inside(tmp_path) == sorted([name, "g"])
+
+
+def test_what_takes_a_place_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its number in the file system, which a new name does not change."""
+    real, synced = os.fsync, set[int]()
+
+    def note(descriptor: int) -> None:
+        synced.add(os.fstat(descriptor).st_ino)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    write_bytes(tmp_path / "one", b"1")
+    write_files({tmp_path / "two": b"2", tmp_path / "three": b"3"})
+    with output_folder(tmp_path / "folder", force=False) as folder, folder.file("four") as file:
+        file.write(b"4")
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) == 4
+    assert {path.stat().st_ino for path in files} <= synced

@@ -65,7 +65,10 @@ def _open_at_once(path: str, flags: int) -> int:
 def read_stored(path: Path, limit: int, cure: str = CHECK) -> bytes:
     """The content of a file; raises as `open_stored` does."""
     with open_stored(path, limit, cure) as file:
-        content = file.read(limit + 1)  # files of /proc are larger than they say
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(size + 1)
+        if len(content) > size:  # files of /proc are larger than they say
+            content += file.read(limit + 1 - len(content))
     if len(content) > limit:
         raise _too_large(path, limit)
     return content

@@ -109,7 +109,7 @@ def test_a_damaged_neighbour_is_passed_over(
     if "plot" in command:  # what is drawn does not matter here
         figures = pytest.importorskip("nplm.report.figures")
         for name in ("loss_figure", "save", "save_sweep"):
-            monkeypatch.setattr(figures, name, lambda *_: None)
+            monkeypatch.setattr(figures, name, lambda *_, **__: None)
     path = made / file
     damage(path)
     done = nplm.ok(*command.split())

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fuzz.target import Target
 from nplm.errors import DataError
 from nplm.runs.facts import read_facts
 from nplm.runs.header import is_evaluated, is_finished
@@ -33,27 +34,6 @@ RUN = COMPAT / "checkpoints" / "names"
 Read = Callable[[Path], object]
 
 
-@dataclass(frozen=True)
-class Target:
-    """A reader to attack.
-
-    Attributes:
-        name: of the file, with a word before it where several readers take it.
-        valid: what it reads well.
-        read: called with the path of a file of that name; other files of its folder lie beside it.
-        beside: the folder that they are copied from, if any are needed.
-    """
-
-    name: str
-    valid: bytes
-    read: Read
-    beside: Path | None = None
-
-    @property
-    def file(self) -> str:
-        return self.name.rpartition(" ")[2]
-
-
 def inside(read: Read) -> Read:
     """A reader of a folder as one of a file in it."""
     return lambda path: read(path.parent)
@@ -61,7 +41,8 @@ def inside(read: Read) -> Read:
 
 def of(name: str, read: Read, folder: Path) -> Target:
     """A reader of a file that version 0.1.0 wrote, among its neighbours."""
-    return Target(name, (folder / name.rpartition(" ")[2]).read_bytes(), read, folder)
+    file = name.rpartition(" ")[2]
+    return Target(name, (folder / file).read_bytes(), read, file, folder)
 
 
 def read_settings(path: Path) -> object:
@@ -126,8 +107,8 @@ def readers() -> list[Target]:
         of(f"resumed {METRICS}", inside(lambda run: lines_until(run, 40)), RUN),
         of(LOSSES, inside(batch_losses), RUN),
         of(RESULTS, inside(results), sweep),
-        Target(LOOKS, looks_file(), inside(looks)),
-        Target("metadata.json", metadata_of_0_1_0(), read_card),
+        Target(LOOKS, looks_file(), inside(looks), LOOKS),
+        Target("metadata.json", metadata_of_0_1_0(), read_card, "metadata.json"),
         of(f"tensors {BEST}", read_tensor_file, RUN),
         of(f"signed {BEST}", read_signed_tensors, RUN),
     ]
@@ -148,7 +129,7 @@ def attack(target: Target, folder: Path, seed: int, cases: int) -> Attack:
         shutil.copytree(target.beside, place, ignore=shutil.ignore_patterns("trials"))
     else:
         place.mkdir(parents=True)
-    path = place / target.file
+    path = place / target.filename
     path.write_bytes(target.valid)
     target.read(path)  # or the attack proves nothing
     read = 0
@@ -276,3 +257,6 @@ SCRAPS: tuple[bytes, ...] = (
     *(b"[", b"]", b",", b'\n{"a": 1}\n', b"\n[x]\n", b"\nx.y = 1\n", b"\0" * 4096, b"[" * 5000),
     *(b"a." * 5000, string.printable.encode(), b"\xff" * 8, bytes(8)),
 )
+
+
+TARGETS = readers()

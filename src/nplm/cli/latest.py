@@ -30,14 +30,15 @@ def dataset_folder(path: Path | None) -> Path:
 
 def open_model(path: Path | None, device: str = "cpu") -> "OnnxModel":
     """The model in `path`, or in the file exported last to exports/; raises as opening it does."""
-    from nplm.cli.modelfile import open_file
+    from nplm.cli.modelfile import checked, open_file
+    from nplm.runtime import onnxmodel
 
     def opened(file: Path) -> "OnnxModel":
-        return open_file(file, device)
+        return onnxmodel.open_model(file, device)
 
     if path is not None:
-        return opened(path)
-    return _newest(EXPORTS, "*.onnx", opened, "model", "nplm export onnx")[1]
+        return open_file(path, device)
+    return checked(*_newest(EXPORTS, "*.onnx", opened, "model", "nplm export onnx"))
 
 
 def run_folder(path: Path | None) -> Path:

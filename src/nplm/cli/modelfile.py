@@ -11,10 +11,15 @@ if TYPE_CHECKING:
 
 def open_file(path: Path, device: str = "cpu") -> "OnnxModel":
     """As `open_model`, with a line on stderr where damage of the file could go unnoticed."""
-    from nplm.runtime.modelcard import FORMAT
     from nplm.runtime.onnxmodel import open_model
 
-    model = open_model(path, device)
+    return checked(path, open_model(path, device))
+
+
+def checked(path: Path, model: "OnnxModel") -> "OnnxModel":
+    """A model that is opened already, with that line."""
+    from nplm.runtime.modelcard import FORMAT
+
     if model.card.format == FORMAT:
         note(f"{path} is of format 1, without a hash of itself: export it again for format 2")
     return model
