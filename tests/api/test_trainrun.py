@@ -10,7 +10,6 @@ import pytest
 from rich.console import Console
 
 import nplm
-from nplm.api.progressbar import RunBar
 from nplm.config import MixtureConfig, ModelConfig, PresetName, RunConfig, TrainConfig
 from nplm.errors import DataError, NotFoundError, UsageError
 from nplm.presets import PRESETS, Settings, override, preset
@@ -116,6 +115,8 @@ def test_progress_is_nothing_where_there_is_no_terminal(
 
 @pytest.mark.parametrize("kind", ["terminal", "jupyter", "file"])
 def test_a_bar_is_on_a_terminal_or_in_a_notebook(kind: str) -> None:
+    from nplm.api.progressbar import RunBar
+
     console = Console(
         file=io.StringIO(), force_terminal=kind == "terminal", force_jupyter=kind == "jupyter"
     )
