@@ -198,6 +198,7 @@ def raising(error: Exception) -> Callable[..., None]:
     return fail
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("size", [("--embedding-size", "--hidden-size"), ("--hidden-size",)])
 @pytest.mark.usefixtures("home")
 def test_a_network_larger_than_memory(nplm: "Nplm", size: tuple[str, ...]) -> None:
@@ -214,7 +215,11 @@ def test_memory_that_nobody_has(nplm: "Nplm", megabytes: str) -> None:
 
 @pytest.mark.usefixtures("home")
 @pytest.mark.parametrize(
-    "command", ["generate -n", "generate --top-k", "train --steps", "dataset build --min-count"]
+    "command",
+    [
+        *("generate -n", "generate --top-k", "dataset build --min-count"),
+        pytest.param("train --steps", marks=pytest.mark.training),
+    ],
 )
 def test_a_number_of_hundreds_of_digits(nplm: "Nplm", command: str) -> None:
     said = nplm.refuses(2, *command.split(), "1" + 400 * "0", says=("a number of 400 digits",))
