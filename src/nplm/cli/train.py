@@ -1,7 +1,6 @@
 """`nplm train`."""
 
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -103,17 +102,17 @@ def _dataset(source: Path | None) -> tuple["Dataset", Path]:
     strings = sources.read_source(file_blocks(source), source.name, path=str(source))
     try:
         built = dataset.build(strings, DatasetConfig())
-        with suppress(ExistsError):  # it stood there, or another command made it meanwhile
-            dataset.save(built, folder)
-            note(f"{len(built.vocab)} symbols -> {folder}")
+        dataset.save(built, folder)
+        note(f"{len(built.vocab)} symbols -> {folder}")
+    except ExistsError:  # it stood there, or another command made it meanwhile
+        if dataset.load(folder).sha256 != built.sha256:
+            raise UsageError(
+                f"{folder} is a data set of something else than {source}",
+                f"name it, or build again: {command_line('dataset', 'build', source, '--force')}",
+            ) from None
     except DataError as error:  # its cure are options of another command
         by_hand = command_line("dataset", "build", source, "--split", "1,0,0", "--out", "DIR")
         raise DataError(error.problem, f"make the data set first, as by {by_hand}") from error
-    if dataset.load(folder).sha256 != built.sha256:
-        raise UsageError(
-            f"{folder} is a data set of something else than {source}",
-            f"name it, or build again: {command_line('dataset', 'build', source, '--force')}",
-        )
     return built, folder
 
 

@@ -20,6 +20,7 @@ from nplm.runtime.generate import default_max_length, generate
 from nplm.runtime.novelty import NoveltyFilter
 from nplm.runtime.score import Scored, Scorer
 from nplm.text.dataset import Dataset
+from nplm.training.torchmodel import count_parameters
 
 SAMPLES, SCORED = 1000, 12
 
@@ -67,7 +68,7 @@ def behaviour_of(folder: Path, dataset: Dataset, val: ContextTable | None) -> Be
     picture = embedding_figure(run.embedding(), dataset.vocab) if run.networks else None
     return Behaviour(
         run.kind,
-        sum(parameter.numel() for parameter in run.module.parameters()),
+        count_parameters(run.module),
         evaluate(run.model, val) if val is not None else None,
         _of_parts(run, val) if val is not None else {},
         as_svg(picture) if picture else None,

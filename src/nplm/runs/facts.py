@@ -19,6 +19,7 @@ from nplm.runs.layout import CONFIG, NO_RUN, VOCAB
 from nplm.runtime.modelcard import ModelCard
 from nplm.stored import read_json, read_toml
 from nplm.text.dataset import Dataset, load, read_vocab
+from nplm.text.tokenizer import LEVEL
 from nplm.transaction import as_json, write_files
 
 CURE = "train again"
@@ -87,7 +88,7 @@ def write_facts(run: Path, facts: RunFacts) -> None:
         "run": {"device": facts.device, "threads": facts.threads, "torch": facts.torch},
     }
     vocab = {
-        "level": "character",
+        "level": LEVEL,
         "normalize": facts.card.normalize,
         "longest": facts.card.longest,
         "symbols": list(facts.card.vocab.symbols),

@@ -55,14 +55,23 @@ def weights_digest(run: Path) -> str:
         DamagedError: one of the files is damaged.
         PathError: one of them cannot be read.
     """
-    parts = []
+    parts: list[bytes | memoryview] = []
     for path in (run / name for name in (BEST, NGRAM)):
         if path.exists():
-            content = read_stored(path, MAX_TENSORS)
-            end = LENGTH + int.from_bytes(content[:LENGTH], "little")
-            _, tensors = parse_header(path, content[LENGTH:end])
-            parts += [json.dumps(tensors, sort_keys=True).encode("utf-8"), content[end:]]
+            _, tensors, data = split_content(path, read_stored(path, MAX_TENSORS))
+            parts += [json.dumps(tensors, sort_keys=True).encode("utf-8"), data]
     return sha256(*parts)
+
+
+def split_content(path: Path, content: bytes) -> tuple[dict[str, str], dict[str, Any], memoryview]:
+    """The two parts of the header of a whole file, and what follows it: the tensors' bytes.
+
+    Raises:
+        DamagedError: the header is none; the message has `path`.
+    """
+    end = LENGTH + int.from_bytes(content[:LENGTH], "little")
+    header = content[LENGTH : min(end, LENGTH + MAX_DOCUMENT)]
+    return *parse_header(path, header), memoryview(content)[end:]
 
 
 def read_header(path: Path) -> dict[str, str]:

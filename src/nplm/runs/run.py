@@ -24,6 +24,7 @@ from nplm.text.dataset import Dataset
 from nplm.training.device import for_training
 from nplm.training.events import Evaluated, Event, Stepped
 from nplm.training.recipe import Recipe
+from nplm.training.torchmodel import count_parameters
 from nplm.training.torchstate import each_within, process_settings
 from nplm.transaction import remove_file
 
@@ -194,7 +195,7 @@ def _writer(folder: Path, facts: RunFacts, recipe: Recipe, *, resume: bool) -> W
 def _started(recipe: Recipe, table: ContextTable) -> Started:
     return Started(
         recipe.step,
-        sum(parameter.numel() for parameter in recipe.module.parameters()),
+        count_parameters(recipe.module),
         len(table),
         table.floor(),
         str(recipe.device),

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import safetensors.torch
 from safetensors import SafetensorError
@@ -12,9 +11,9 @@ from torch import Tensor
 from nplm.errors import DamagedError
 from nplm.files import sha256
 from nplm.runs.facts import CURE
-from nplm.runs.header import LENGTH, parse_header
+from nplm.runs.header import split_content
 from nplm.runs.layout import CONFIG, NO_RUN
-from nplm.stored import MAX_DOCUMENT, MAX_TENSORS, read_stored, shorten
+from nplm.stored import MAX_TENSORS, read_stored, shorten
 from nplm.transaction import write_bytes
 
 FORMAT = "1"
@@ -38,7 +37,7 @@ def read_tensors(path: Path, hashes: dict[str, str]) -> tuple[dict[str, str], di
         DamagedError: a byte was changed, or a file that `hashes` speaks of is another one.
     """
     content = read_stored(path, MAX_TENSORS, NO_RUN)
-    header, _ = _header(path, content)
+    header, _, _ = split_content(path, content)
     if header.get("sha256") != _content_hash(path, content):
         raise DamagedError(path, f"{path} is damaged: its content does not match its hash", CURE)
     for key, value in hashes.items():
@@ -68,16 +67,7 @@ def check_layout(path: Path, tensors: Mapping[str, Tensor], like: Mapping[str, T
 
 def _content_hash(path: Path, content: bytes) -> str:
     """Of the tensors, their names and shapes, and the metadata but the hash itself."""
-    metadata, tensors = _header(path, content)
+    metadata, tensors, data = split_content(path, content)
     metadata = {key: value for key, value in metadata.items() if key != "sha256"}
     described = json.dumps([metadata, tensors], sort_keys=True).encode("utf-8")
-    return sha256(described, memoryview(content)[_end_of_header(content) :])
-
-
-def _header(path: Path, content: bytes) -> tuple[dict[str, str], dict[str, Any]]:
-    header = content[LENGTH : min(_end_of_header(content), LENGTH + MAX_DOCUMENT)]
-    return parse_header(path, header)
-
-
-def _end_of_header(content: bytes) -> int:
-    return LENGTH + int.from_bytes(content[:LENGTH], "little")
+    return sha256(described, data)

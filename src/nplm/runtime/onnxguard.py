@@ -25,6 +25,7 @@ from nplm.runtime.protobuf import (
     read_message,
     text_of,
 )
+from nplm.stored import shorten
 
 OPSET = 18
 IR_VERSION = 8  # the one of opset 18: onnxruntime since 2023 reads it
@@ -134,7 +135,7 @@ def read_envelope(content: bytes, where: str) -> Envelope:
         for entry in _messages(content, model, "metadata_props", ENTRY):
             key, value = entry.text("key"), entry.one("value")
             if key in places:
-                raise WireError(f"its metadata have {_shorten(key)} twice")
+                raise WireError(f"its metadata have {shorten(repr(key))} twice")
             places[key], metadata[key] = (value.start, value.end), text_of(content, value)
         if any(key.startswith("nplm.") for key in metadata):  # others are told so by their card
             _check_versions(content, model)
@@ -166,7 +167,8 @@ def check_graph(content: bytes, graph: Field, block_size: int, vocab_size: int, 
     if interface != sizes:
         raise DamagedError(
             where,
-            f"{where} has other inputs or outputs than its metadata says: {_shorten(interface)}",
+            f"{where} has other inputs or outputs than its metadata says: "
+            f"{shorten(repr(interface))}",
             "export it again",
         )
 
@@ -182,7 +184,7 @@ def _check_versions(content: bytes, model: Message) -> None:
         for opset in _messages(content, model, "opset_import", OPSET_ID)
     ]
     if opsets != [("", OPSET)]:
-        raise WireError(f"its operators are of {_shorten(opsets)}, not of opset {OPSET} alone")
+        raise WireError(f"its operators are of {shorten(repr(opsets))}, not of opset {OPSET} alone")
     if model.number("ir_version") != IR_VERSION:
         raise WireError(f"its IR version is {model.number('ir_version')}, not {IR_VERSION}")
 
@@ -190,18 +192,18 @@ def _check_versions(content: bytes, model: Message) -> None:
 def _check_node(content: bytes, node: Message) -> None:
     operator = node.text("op_type")
     if operator not in OPERATORS:
-        raise WireError(f"it has the operator {_shorten(operator)}, which no export uses")
+        raise WireError(f"it has the operator {shorten(repr(operator))}, which no export uses")
     for names in (node.all("input"), node.all("output"), node.all("name")):
         if any(field.end - field.start > MAX_NAME for field in names):
             raise WireError(f"a name has more than {MAX_NAME} bytes")
     for attribute in _messages(content, node, "attribute", ATTRIBUTE):
         if len(attribute.all("f")) + len(attribute.all("i")) != 1:
-            raise WireError(f"{_shorten(attribute.text('name'))} of {operator} is no number")
+            raise WireError(f"{shorten(repr(attribute.text('name')))} of {operator} is no number")
 
 
 def _check_constant(tensor: Message) -> None:
     """It lies in the file, and is as large as it says."""
-    name, kind = _shorten(tensor.text("name")), tensor.number("data_type")
+    name, kind = shorten(repr(tensor.text("name"))), tensor.number("data_type")
     if kind not in ITEM_BYTES:
         raise WireError(f"the constant {name} is of type {kind}")
     dimensions = [field.value for field in tensor.all("dims")]
@@ -229,9 +231,3 @@ def _message(content: bytes, parent: Message, name: str, slots: Slots) -> Messag
 def _messages(content: bytes, parent: Message, name: str, slots: Slots) -> Iterator[Message]:
     for part in parent.all(name):
         yield read_message(content, part.start, part.end, slots)
-
-
-def _shorten(value: object) -> str:
-    """A value of the file, short enough for a message."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

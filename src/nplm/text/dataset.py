@@ -194,7 +194,7 @@ def load(folder: Path) -> Dataset:
 
 def read(folder: Path) -> Dataset:
     """As `load`, but what the arrays hold is not looked at more than to find the strings."""
-    described = folder / "dataset.json"
+    described = folder / DESCRIPTION
     try:
         facts = Record(read_json(described), described, CURE)
     except NotFoundError:

@@ -19,6 +19,11 @@ def assemble(networks: Sequence[NeuralLM], ngram: NGramTable | None) -> Language
     return networks[0] if len(networks) == 1 and not ngram else Mixture(networks, ngram)
 
 
+def count_parameters(module: LanguageModel) -> int:
+    """Numbers that training moves; an n-gram has none."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
 class TorchModel:
     """A module as a StepModel: evaluation mode, numpy in and out."""
 
