@@ -7,7 +7,7 @@ from statistics import mean
 from nplm.config import DatasetConfig
 from nplm.counts.tables import tables_of
 from nplm.presets import override, preset
-from nplm.runs.run import settle_order
+from nplm.runs.order import settle_order
 from nplm.text import dataset, sources
 from nplm.text.dataset import Dataset
 from nplm.training.events import Evaluated

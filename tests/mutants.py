@@ -239,14 +239,14 @@ MUTANTS = (
     ),
     # export
     Mutant(
-        "export/onnxfile.py",
+        "export/proof.py",
         "largest = float(np.maximum(largest, difference.max()))",
         "largest = max(largest, float(difference.max()))",
         "a model that computes NaN passes its proof",
         EXPORT,
     ),
     Mutant(
-        "export/onnxfile.py",
+        "export/proof.py",
         "for model in (truth, candidate):\n",
         "for model in (truth,):\n",
         "a string that differs is explained by the network alone, whatever the file computes",

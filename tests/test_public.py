@@ -66,7 +66,7 @@ def listed() -> dict[str, list[str]]:
 def test_the_page_lists_all_that_is_public() -> None:
     from nplm.api.openrun import Run
     from nplm.counts.evaluate import Nats
-    from nplm.export.onnxfile import Proof
+    from nplm.export.proof import Proof
     from nplm.runs.run import Saved, Started
     from nplm.runtime.model import Model
     from nplm.runtime.score import Scored, ScoredBatch

@@ -12,7 +12,9 @@ import pytest
 from nplm.counts.tables import table_of
 from nplm.errors import DataError, VerificationError
 from nplm.export import onnxfile as exporting
-from nplm.export.onnxfile import explained, export, prove
+from nplm.export import proof
+from nplm.export.onnxfile import export
+from nplm.export.proof import explained, prove
 from nplm.generation import SamplingConfig, StreamConfig
 from nplm.runs.opened import load_run
 from nplm.runtime import onnxguard
@@ -148,12 +150,12 @@ def test_a_string_may_differ_only_at_a_boundary(
 ) -> None:
     truth = open_model(model_file)
     wrong = Shifted(truth, 0.05)
-    monkeypatch.setattr(exporting, "TOLERANCE", 1.0)
+    monkeypatch.setattr(proof, "TOLERANCE", 1.0)
     with pytest.raises(VerificationError, match="different strings"):
         prove(truth, wrong, truth.card, table_of(small, "train", 3))
     pairs = parted(truth, wrong, truth.card)
     assert not all(explained(truth, wrong, truth.card, *pair) for pair in pairs)
-    monkeypatch.setattr(exporting, "BOUNDARY_TOLERANCE", 0.05)
+    monkeypatch.setattr(proof, "BOUNDARY_TOLERANCE", 0.05)
     assert all(explained(truth, wrong, truth.card, *pair) for pair in pairs)
 
 
@@ -164,7 +166,7 @@ def test_the_boundary_must_be_near_in_both_models(
     wrong, card, found = Shifted(truth, 0.05), truth.card, set()
     pairs = parted(truth, wrong, card)[:20]
     for tolerance in (1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2):
-        monkeypatch.setattr(exporting, "BOUNDARY_TOLERANCE", tolerance)
+        monkeypatch.setattr(proof, "BOUNDARY_TOLERANCE", tolerance)
         for pair in pairs:
             near = tuple(explained(model, model, card, *pair) for model in (truth, wrong))
             assert explained(truth, wrong, card, *pair) == all(near)

@@ -23,6 +23,7 @@ from nplm.runs.header import is_finished, read_header, step_of
 from nplm.runs.layout import BEST, CONFIG, LAST, LOSSES, METRICS, NGRAM, VOCAB
 from nplm.runs.metrics import metrics
 from nplm.runs.opened import load_run
+from nplm.runs.order import settle_order
 from nplm.text import dataset, sources
 from nplm.text.dataset import Dataset
 from nplm.training.events import Stepped
@@ -391,7 +392,7 @@ def test_force_leaves_no_n_gram_of_the_run_before(
 def test_an_order_larger_than_any_string_is_refused(small: Dataset, tmp_path: Path) -> None:
     """The longest context there is: the boundary and all of a string, before its end."""
     largest = small.longest + 2
-    fits = run.settle_order(override(preset("ngram"), {"order": largest}, ""), small)
+    fits = settle_order(override(preset("ngram"), {"order": largest}, ""), small)
     assert fits.mixture.order == largest
     config = override(preset("ngram"), {"order": largest + 1}, "")
     with pytest.raises(DataError, match=f"larger than any string.*`order={largest}` or less"):
@@ -416,14 +417,14 @@ def test_a_settled_order_fits_the_shortest_strings(name: str, split: tuple[str, 
     """What one run has settled, the next may be asked for: it is in its config.toml."""
     source = sources.Source("x", ["a", "b", "c", "a", "b", "c"], 0)
     short = dataset.build(source, DatasetConfig(split, split_by="line"))
-    settled = run.settle_order(preset(name), short)
+    settled = settle_order(preset(name), short)
     assert 2 <= settled.mixture.order <= 3
-    assert run.settle_order(settled, short) == settled
+    assert settle_order(settled, short) == settled
 
 
 def test_settings_without_an_n_gram_are_left_alone(small: Dataset) -> None:
     for name in ("classic", "notebook"):
-        assert run.settle_order(preset(name), small) == preset(name)
+        assert settle_order(preset(name), small) == preset(name)
 
 
 def test_a_run_on_another_device_leaves_the_run_where_it_is(

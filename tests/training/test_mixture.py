@@ -16,7 +16,8 @@ from nplm.counts.evaluate import cross_entropy, evaluate, pair_log_probabilities
 from nplm.counts.ngram import NGram, fit
 from nplm.counts.tables import table_of
 from nplm.errors import DataError
-from nplm.export.onnxfile import Proof, export
+from nplm.export.onnxfile import export
+from nplm.export.proof import Proof
 from nplm.generation import SamplingConfig, StreamConfig
 from nplm.presets import override, preset
 from nplm.runs import run

@@ -25,7 +25,7 @@ from nplm.text.dataset import Dataset, reencode
 from nplm.training.events import Evaluated
 
 if TYPE_CHECKING:
-    from nplm.export.onnxfile import Proof
+    from nplm.export.proof import Proof
     from nplm.runs.opened import LoadedRun
 
 CURE = "give the folder it is in now as data"

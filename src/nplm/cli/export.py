@@ -11,7 +11,7 @@ from nplm.commandline import command_line
 from nplm.extras import training_extra
 
 if TYPE_CHECKING:
-    from nplm.export.onnxfile import Proof
+    from nplm.export.proof import Proof
     from nplm.runs.opened import LoadedRun
 
 app = typer.Typer(help="Write a run as one file that needs no torch.", no_args_is_help=True)

@@ -10,11 +10,10 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import torch
 
@@ -23,49 +22,21 @@ from nplm.counts.contexts import ContextTable
 from nplm.counts.evaluate import evaluate
 from nplm.counts.tables import table_of
 from nplm.errors import DamagedError, DataError, VerificationError
-from nplm.generation import SamplingConfig, StreamConfig
+from nplm.export.proof import BOUNDARY_TOLERANCE, PROOF_STRINGS, TOLERANCE, Proof, prove
 from nplm.occupied import refuse_existing
 from nplm.runs.header import weights_digest
 from nplm.runs.opened import LoadedRun
 from nplm.runtime.checksum import insert_checksum
-from nplm.runtime.constraint import Constraint
-from nplm.runtime.generate import default_max_length, generate
 from nplm.runtime.modelcard import SHA256, ModelCard
 from nplm.runtime.novelty import NoveltyFilter
 from nplm.runtime.onnxguard import INPUT, IR_VERSION, OPSET, OUTPUT, read_envelope
 from nplm.runtime.onnxmodel import open_bytes
-from nplm.runtime.sampling import LANES, cumulative, probabilities, uniforms
-from nplm.runtime.walk import Generated
-from nplm.stepmodel import StepModel, all_logits, iter_logits, log_softmax
 from nplm.text.dataset import Dataset
 from nplm.text.sources import SPLITS
 from nplm.training.mixture import Mixture
 from nplm.transaction import as_json, write_files
 
-TOLERANCE = 1e-4  # largest difference of any log-probability
-BOUNDARY_TOLERANCE = 1e-5  # how near a draw must lie to a boundary to fall on either side
 MAX_PRIVATE_ORDER = 3  # an n-gram of it holds pairs of symbols: docs/model-file.md, what it reveals
-PROOF_STRINGS = 1000
-PROOF_SEED = 0
-PROOF_LENGTH = 4096  # symbols at which they are cut: a list may have lines of a million
-
-
-@dataclass(frozen=True)
-class Proof:
-    """What was compared between the file and the network, and how it came out.
-
-    Attributes:
-        largest: the largest difference of a log-probability.
-        differing: strings that differ, each because a draw fell on a boundary.
-        novelty: the filter that the file carries.
-    """
-
-    contexts: int
-    strings: int
-    tolerance: float
-    largest: float
-    differing: int
-    novelty: NoveltyFilter | None = None
 
 
 def export(
@@ -201,59 +172,6 @@ def strip(traced: onnx.ModelProto) -> None:
     del graph.value_info[:]
     for count, node in enumerate(graph.node):
         node.name = f"node_{count}"
-
-
-def prove(truth: StepModel, candidate: StepModel, card: ModelCard, table: ContextTable) -> Proof:
-    """Compare two StepModels on all contexts of `table` and on seeded strings.
-
-    Raises:
-        VerificationError: a log-probability differs by more than 1e-4, or a string differs other
-            than by a draw within 1e-5 of a boundary.
-    """
-    largest = 0.0
-    for start, logits in iter_logits(candidate, table.contexts):
-        expected = all_logits(truth, table.contexts[start : start + len(logits)])
-        difference = np.abs(log_softmax(logits) - log_softmax(expected))
-        largest = float(np.maximum(largest, difference.max()))  # keeps a NaN, as max() does not
-    if not largest <= TOLERANCE:
-        raise VerificationError(
-            f"onnxruntime and torch differ by {largest:.1e} in a log-probability, "
-            f"more than {TOLERANCE:g}",
-            "the old file, if any, is unchanged; please report this",
-        )
-    sampling = SamplingConfig(max_length=min(PROOF_LENGTH, default_max_length(card)))
-    stream = StreamConfig(seed=PROOF_SEED, indices=PROOF_STRINGS, cut=True)
-    pairs = zip(
-        generate(truth, card, sampling, stream),
-        generate(candidate, card, sampling, stream),
-        strict=True,
-    )
-    differing = [(one, two) for one, two in pairs if one.text != two.text]
-    for one, two in differing:
-        if not explained(truth, candidate, card, one, two):
-            raise VerificationError(
-                f"onnxruntime and torch generate different strings: {two.text!r}, {one.text!r}",
-                "the old file, if any, is unchanged; please report this",
-            )
-    return Proof(len(table), PROOF_STRINGS, TOLERANCE, largest, len(differing))
-
-
-def explained(
-    truth: StepModel, candidate: StepModel, card: ModelCard, one: Generated, two: Generated
-) -> bool:
-    """Whether two versions of a string part at a draw within 1e-5 of a boundary of both rows."""
-    ids, others = [*card.vocab.encode(one.text), 0], [*card.vocab.encode(two.text), 0]
-    t = next(k for k, (a, b) in enumerate(zip(ids, others, strict=False)) if a != b)
-    context = np.array([([0] * card.block_size + ids[:t])[-card.block_size :]])
-    u = float(uniforms(PROOF_SEED, one.index, 1, t // LANES)[0, t % LANES])
-    sampling = SamplingConfig()
-    constraint = Constraint(len(card.vocab), sampling.min_length, card.vocab.unknown_id)
-    allowed = constraint.allowed(accepting=t >= sampling.min_length)
-    for model in (truth, candidate):
-        p = probabilities(all_logits(model, context), sampling, allowed)
-        if np.abs(cumulative(p) - u).min() > BOUNDARY_TOLERANCE:
-            return False
-    return True
 
 
 @contextmanager

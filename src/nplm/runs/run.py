@@ -11,12 +11,12 @@ import torch
 
 from nplm.config import RunConfig
 from nplm.counts.contexts import ContextTable
-from nplm.counts.ngram import MAX_ORDER, best_order
 from nplm.counts.tables import tables_of
 from nplm.errors import DataError, DivergedError
 from nplm.runs.checkpoint import Writer, locked
 from nplm.runs.facts import RunFacts, new_facts, read_facts, write_facts
 from nplm.runs.layout import DATASET, FACTS, LAST, MARK
+from nplm.runs.order import settle_order
 from nplm.runs.replacement import begin, destination, settle, take_place
 from nplm.runs.runplace import clear, refuse_other, refuse_run, work_folder
 from nplm.text import dataset as datasets
@@ -123,31 +123,6 @@ def train(
                 raise
             cure = f"{error.cure}; {destination(work)} is as it was, the new run is in {work}"
             raise DivergedError(error.problem, cure) from error
-
-
-def settle_order(config: RunConfig, dataset: Dataset) -> RunConfig:
-    """`config` with the order of its n-gram, if it has one: `best_order` where none was given.
-
-    Raises:
-        DataError: the order is larger than any string.
-    """
-    refuse_order(config, dataset)
-    order = config.mixture.order
-    if not config.uses_ngram:
-        return config
-    if not order:
-        order = min(best_order(*tables_of(dataset, MAX_ORDER - 1)), dataset.longest + 2)
-    return replace(config, mixture=replace(config.mixture, order=order))
-
-
-def refuse_order(config: RunConfig, dataset: Dataset) -> None:
-    """Raise DataError where the order that is asked for is larger than any string."""
-    if config.uses_ngram and config.mixture.order > dataset.longest + 2:
-        raise DataError(
-            f"order {config.mixture.order} is larger than any string: the longest to train on has "
-            f"{dataset.longest} symbols between its two boundaries",
-            f"give `order={dataset.longest + 2}` or less",
-        )
 
 
 def _train_locked(

@@ -23,8 +23,9 @@ from nplm.errors import DataError, DivergedError
 from nplm.runs.checkpoint import locked
 from nplm.runs.layout import LAST
 from nplm.runs.metrics import metrics
+from nplm.runs.order import refuse_order
 from nplm.runs.replacement import begin, destination, folder_beside, settle, take_place
-from nplm.runs.run import refuse_order, train
+from nplm.runs.run import train
 from nplm.runs.trials import (
     Outcome,
     Trial,
