@@ -28,7 +28,7 @@ from nplm.runs import run
 from nplm.runs.opened import load_run
 from nplm.runtime.onnxmodel import OnnxModel, open_model
 from nplm.stepmodel import all_logits, log_softmax
-from nplm.text import dataset
+from nplm.text import datafolder
 from nplm.training.network import NeuralLM
 
 PLAIN_NAMES = 3000
@@ -87,7 +87,7 @@ def whole_process(file: Path, count: int) -> float:
 def model_of(config: RunConfig, scratch: Path) -> tuple[Path, NeuralLM]:
     """A trained and exported model."""
     data, file = names(), scratch / f"{config.preset}.onnx"
-    dataset.save(data, scratch / "data")
+    datafolder.save(data, scratch / "data")
     list(run.train(scratch / config.preset, config, data, scratch / "data", force=True))
     opened = load_run(scratch / config.preset)
     export(opened, data, file, force=True)
@@ -137,7 +137,7 @@ def mixture(scratch: Path) -> None:
     """The `best` preset: parity on val, and a million names from a cold start."""
     data = names()
     run_folder, file = scratch / "best", scratch / "best.onnx"
-    dataset.save(data, scratch / "data")
+    datafolder.save(data, scratch / "data")
     list(run.train(run_folder, preset("best"), data, scratch / "data", force=True))
     opened = load_run(run_folder)
     export(opened, data, file, force=True)

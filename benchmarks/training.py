@@ -16,7 +16,7 @@ import torch
 from common import LEAK_FREE, LESSON, best, names, names_file, ours, spread
 from plain import nats, train, windows
 
-from nplm.text import dataset
+from nplm.text import datafolder
 from nplm.text.dataset import Dataset
 
 LESSON_VAL = 2.1665  # where the lesson's 200,000 steps end
@@ -50,7 +50,7 @@ def default(data: Dataset, seeds: int, split: str) -> None:
 def whole_commands(data: Dataset, seeds: int, split: str) -> None:
     """`nplm train --preset ngram` and `best` as whole processes, with test: for reporting only."""
     with TemporaryDirectory() as scratch:
-        dataset.save(data, Path(scratch) / "data" / "names")
+        datafolder.save(data, Path(scratch) / "data" / "names")
         for name in ("ngram", "best"):
             runs = seeds if name == "best" else 1
             results = [whole_command(Path(scratch), name, seed) for seed in range(runs)]

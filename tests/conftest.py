@@ -13,7 +13,7 @@ import offline.sitecustomize
 import skips
 from nplm.config import DatasetConfig, RunConfig
 from nplm.presets import override, preset
-from nplm.text import dataset, sources
+from nplm.text import datafolder, dataset, sources
 from nplm.text.dataset import Dataset
 
 HAS_TRAINING = importlib.util.find_spec("torch") is not None
@@ -64,7 +64,7 @@ def small(names_file: Path) -> Dataset:
 @pytest.fixture(scope="session")
 def small_folder(small: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data") / "names"
-    dataset.save(small, folder)
+    datafolder.save(small, folder)
     return folder
 
 

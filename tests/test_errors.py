@@ -19,7 +19,7 @@ from nplm.errors import (
     NplmError,
     PathError,
 )
-from nplm.text import dataset
+from nplm.text import datafolder
 
 CODES = {
     "NplmError": 1,
@@ -97,7 +97,7 @@ def test_what_happened_to_files_of_ours(tmp_path: Path) -> None:
     with pytest.raises(DamagedError) as damaged:
         nplm.load(tmp_path / "no.onnx")
     with pytest.raises(NotFoundError) as no_data:
-        dataset.load(tmp_path)
+        datafolder.load(tmp_path)
     paths = [caught.value.path.name for caught in (gone, damaged, no_data)]
     assert paths == ["gone.onnx", "no.onnx", tmp_path.name]
 

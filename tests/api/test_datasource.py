@@ -8,7 +8,7 @@ import pytest
 import nplm
 from nplm.config import DatasetConfig
 from nplm.errors import DataError, UsageError
-from nplm.text import dataset
+from nplm.text import datafolder, dataset
 from nplm.text.dataset import Dataset
 from nplm.text.sources import Source
 
@@ -19,7 +19,7 @@ def test_a_list_is_what_a_file_of_it_is(
     assert nplm.build(names).sha256 == small.sha256
     assert nplm.build(str(names_file)).sha256 == small.sha256
     saved = nplm.build(iter(names), out=tmp_path / "names")
-    assert saved.sha256 == dataset.load(tmp_path / "names").sha256 == small.sha256
+    assert saved.sha256 == datafolder.load(tmp_path / "names").sha256 == small.sha256
     assert saved.name == "names"
 
 

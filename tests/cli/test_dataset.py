@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nplm.text.dataset import load
+from nplm.text.datafolder import load
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Nplm

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nplm.cli.report import commands
-from nplm.text.dataset import load
+from nplm.text.datafolder import load
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Nplm

@@ -415,7 +415,7 @@ def test_an_order_larger_than_any_string(nplm: "Nplm", preset: str) -> None:
 
 @pytest.mark.parametrize("preset", ["ngram", "best"])
 def test_from_training_to_scores(nplm: "Nplm", home: Path, preset: str) -> None:
-    from nplm.text.dataset import load
+    from nplm.text.datafolder import load
 
     model = "exports/mine.onnx"
     assert nplm.train("--preset", preset, "--order", "5").code == 0

@@ -25,7 +25,7 @@ from nplm.runs.metrics import batch_losses, lines_until, metrics
 from nplm.runs.trials import RESULTS, results
 from nplm.runtime.modelcard import ModelCard
 from nplm.stored import read_json
-from nplm.text.dataset import load
+from nplm.text.datafolder import load
 
 COMPAT = Path(__file__).parents[1] / "compat" / "0.1.0"
 SLOWEST = 5.0  # seconds that one case may take on a busy machine

@@ -17,7 +17,7 @@ from nplm.runs.layout import BEST, CONFIG, DATASET, LAST, MARK, VOCAB
 from nplm.runs.opened import load_run
 from nplm.runs.runplace import work_folder
 from nplm.temporaries import temporary_for
-from nplm.text import dataset, sources
+from nplm.text import datafolder, dataset, sources
 from nplm.text.dataset import Dataset
 
 Train = Callable[..., list[object]]
@@ -210,11 +210,11 @@ def test_a_start_that_was_cut_short_leaves_no_settings_of_two_runs(
 
 
 def test_a_data_set_in_the_run_goes_with_it(train: Train, folder: Path, small: Dataset) -> None:
-    dataset.save(small, folder / DATASET)
-    own = dataset.load(folder / DATASET)
+    datafolder.save(small, folder / DATASET)
+    own = datafolder.load(folder / DATASET)
     train(force=True, data=own, where=folder / DATASET)
     assert read_facts(folder).dataset_folder(folder) == folder / DATASET
-    assert dataset.load(folder / DATASET).sha256 == small.sha256
+    assert datafolder.load(folder / DATASET).sha256 == small.sha256
     assert nplm.open_run(folder).evaluate()
 
 

@@ -24,7 +24,7 @@ from nplm.runs.layout import LAST, LOSSES, METRICS
 from nplm.runs.metrics import metrics
 from nplm.runs.sweep import Progress
 from nplm.runs.trials import RESULTS, TRIALS, Outcome, Trial, best, plan, results
-from nplm.text import dataset, sources
+from nplm.text import datafolder, dataset, sources
 
 pytestmark = pytest.mark.usefixtures("serial")
 EVERY_SETTING = [
@@ -291,7 +291,7 @@ def test_a_sweep_of_other_data(
 ) -> None:
     sweep({"seed": [1]})
     other = sources.Source("x", ["anna", "maria", "ana", "mara", "nina", "rina"] * 3, 0)
-    dataset.save(dataset.build(other, DatasetConfig(split_by="line")), tmp_path / "x")
+    datafolder.save(dataset.build(other, DatasetConfig(split_by="line")), tmp_path / "x")
     trials = plan(tiny_config, {"seed": [1]}, tmp_path / "sweep")
     with pytest.raises(DataError, match="other data"):
         list(sweeps.sweep(trials, tmp_path / "sweep", tmp_path / "x", 1))
@@ -302,8 +302,8 @@ def test_no_val_to_compare_on(
 ) -> None:
     empty = small.splits["val"].keep(np.zeros(small.strings("val"), np.bool_))
     alone = replace(small, splits={**small.splits, "val": empty, "test": empty})
-    digest = dataset._digest(alone.vocab, alone.normalize, alone.splits)
-    dataset.save(replace(alone, sha256=digest), tmp_path / "x")
+    digest = dataset.digest_of(alone.vocab, alone.normalize, alone.splits)
+    datafolder.save(replace(alone, sha256=digest), tmp_path / "x")
     trials = plan(tiny_config, {"seed": [1]}, tmp_path / "sweep")
     with pytest.raises(DataError, match="no val split"):
         list(sweeps.sweep(trials, tmp_path / "sweep", tmp_path / "x", 1))

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from nplm.config import DatasetConfig
 from nplm.counts.tables import table_of
 from nplm.errors import DataError, ExistsError
-from nplm.text.dataset import Dataset, build, load, reencode, save
+from nplm.text.datafolder import load, save
+from nplm.text.dataset import Dataset, build, reencode
 from nplm.text.sources import SPLITS, read_source
 from nplm.text.vocab import Vocab
 

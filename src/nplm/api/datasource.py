@@ -6,7 +6,7 @@ from pathlib import Path
 from nplm.checks import MAX_TEXT_MB
 from nplm.config import DatasetConfig
 from nplm.errors import DataError, UsageError
-from nplm.text import dataset
+from nplm.text import datafolder, dataset
 from nplm.text.dataset import Dataset
 from nplm.text.lines import file_blocks
 from nplm.text.sources import IN_MEMORY, Source, read_source
@@ -25,10 +25,10 @@ def build_dataset(
     if out is None:
         return dataset.build(source_of(strings, config.normalize, max_mb), config)
     folder = Path(out)
-    dataset.refuse_folder(folder, force=force)
+    datafolder.refuse_folder(folder, force=force)
     source = source_of(strings, config.normalize, max_mb)
-    dataset.save(dataset.build(source, config), folder, force=force)
-    return dataset.load(folder)
+    datafolder.save(dataset.build(source, config), folder, force=force)
+    return datafolder.load(folder)
 
 
 def shares_of(split: Sequence[float | str]) -> tuple[str, str, str]:
@@ -75,5 +75,5 @@ def open_data(data: Dataset | str | Path | Iterable[str]) -> tuple[Dataset, Path
     if isinstance(data, str | Path):
         if Path(data).is_file():
             raise DataError(f"{data} is a file", "build a data set of it first: nplm.build(...)")
-        return dataset.load(Path(data)), Path(data)
+        return datafolder.load(Path(data)), Path(data)
     return build_dataset(data, DatasetConfig(), None, force=False), None

@@ -13,7 +13,8 @@ from nplm.extras import training_extra
 from nplm.presets import Settings, override, preset
 from nplm.runs.facts import read_facts
 from nplm.runs.layout import DATASET
-from nplm.text.dataset import Dataset, refuse_folder
+from nplm.text.datafolder import refuse_folder
+from nplm.text.dataset import Dataset
 
 if TYPE_CHECKING:
     from nplm.runs.run import RunEvent

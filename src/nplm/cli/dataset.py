@@ -48,7 +48,7 @@ def build(
     force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
 ) -> None:
     """Split a list of strings and write it as ids."""
-    from nplm.text import dataset, sources
+    from nplm.text import datafolder, dataset, sources
 
     shares = split.split(",")
     if len(shares) != 3:
@@ -57,13 +57,13 @@ def build(
     config = DatasetConfig(parts, split_by, distinct, normalize, seed, min_count)
     name = "stdin" if str(source) == "-" else source.name
     folder = out or latest.DATA / Path(name).stem
-    dataset.refuse_folder(folder, force=force)
+    datafolder.refuse_folder(folder, force=force)
     with stage("reading"):
         strings = sources.read_source(_blocks(source), name, normalize, str(source), max_mb)
     with stage(f"numbering {len(strings.strings):,} strings"):
         built = dataset.build(strings, config)
     with stage(f"writing {folder}"):
-        dataset.save(built, folder, force=force)
+        datafolder.save(built, folder, force=force)
     blank = built.source["blank_lines"]
     skipped = f", {blank:,} blank lines skipped" if blank else ""
     if min_count:
@@ -94,7 +94,7 @@ def info(
     Also how its contexts grow with the block size.
     """
     from nplm.counts.info import describe
-    from nplm.text.dataset import load
+    from nplm.text.datafolder import load
 
     dataset = load(latest.dataset_folder(folder))
     if as_json:

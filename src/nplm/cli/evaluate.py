@@ -109,7 +109,8 @@ def scores(subject: Subject, splits: list[str]) -> list[dict[str, Any]]:
 
 
 def _open(target: Path | None, data: Path | None) -> Subject:
-    from nplm.text.dataset import load, reencode
+    from nplm.text.datafolder import load
+    from nplm.text.dataset import reencode
 
     if target is not None and (target.is_file() or target.suffix == ".onnx"):
         onnx = open_file(target)
@@ -145,7 +146,7 @@ def _record_look(subject: Subject, results: list[dict[str, Any]]) -> None:
 def _find(digest: str | None, model: Path) -> "Dataset":
     """The data set under data/ that a model file was trained on."""
     from nplm.stored import read_json
-    from nplm.text.dataset import load
+    from nplm.text.datafolder import load
 
     if digest is None:
         raise DataError(

@@ -21,7 +21,7 @@ def dataset_folder(path: Path | None) -> Path:
     """`path`, or the data set built last under data/."""
     if path is not None:
         return path
-    from nplm.text.dataset import read
+    from nplm.text.datafolder import read
 
     maker = "nplm dataset build"
     file, _ = _newest(DATA, "*/dataset.json", lambda f: read(f.parent), "data set", maker)

@@ -92,20 +92,20 @@ def train(
 def _dataset(source: Path | None) -> tuple["Dataset", Path]:
     """The data set of a folder; a text file is made into one under data/ first."""
     from nplm.config import DatasetConfig
-    from nplm.text import dataset, sources
+    from nplm.text import datafolder, dataset, sources
     from nplm.text.lines import file_blocks
 
     if source is None or not source.is_file():
         folder = latest.dataset_folder(source)
-        return dataset.load(folder), folder
+        return datafolder.load(folder), folder
     folder = latest.DATA / source.stem
     strings = sources.read_source(file_blocks(source), source.name, path=str(source))
     try:
         built = dataset.build(strings, DatasetConfig())
-        dataset.save(built, folder)
+        datafolder.save(built, folder)
         note(f"{len(built.vocab)} symbols -> {folder}")
     except ExistsError:  # it stood there, or another command made it meanwhile
-        if dataset.load(folder).sha256 != built.sha256:
+        if datafolder.load(folder).sha256 != built.sha256:
             raise UsageError(
                 f"{folder} is a data set of something else than {source}",
                 f"name it, or build again: {command_line('dataset', 'build', source, '--force')}",

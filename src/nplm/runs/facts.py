@@ -18,7 +18,8 @@ from nplm.record import Record
 from nplm.runs.layout import CONFIG, NO_RUN, VOCAB
 from nplm.runtime.modelcard import ModelCard
 from nplm.stored import read_json, read_toml
-from nplm.text.dataset import Dataset, load, read_vocab
+from nplm.text.datafolder import load, read_vocab
+from nplm.text.dataset import Dataset
 from nplm.text.tokenizer import LEVEL
 from nplm.transaction import as_json, write_files
 

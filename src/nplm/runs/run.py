@@ -19,7 +19,7 @@ from nplm.runs.layout import DATASET, FACTS, LAST, MARK
 from nplm.runs.order import settle_order
 from nplm.runs.replacement import begin, destination, settle, take_place
 from nplm.runs.runplace import clear, refuse_other, refuse_run, work_folder
-from nplm.text import dataset as datasets
+from nplm.text import datafolder
 from nplm.text.dataset import Dataset
 from nplm.training.device import for_training
 from nplm.training.events import Evaluated, Event, Stepped
@@ -145,7 +145,7 @@ def _train_locked(
             remove_file(work / MARK)  # of a try to replace another run, which this one is not
         writer = _writer(work, facts, recipe, resume=resume)
         if facts.dataset == DATASET and not (resume and (work / DATASET).exists()):
-            datasets.save(dataset, work / DATASET, force=True)
+            datafolder.save(dataset, work / DATASET, force=True)
         yield _started(recipe, table)
         yield from _steps(recipe, writer, stop)
         if recipe.step == facts.config.steps:

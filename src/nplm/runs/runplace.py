@@ -7,7 +7,7 @@ from nplm.errors import ExistsError
 from nplm.occupied import refuse_foreign
 from nplm.runs.layout import BEST, DATASET, FILES, LAST, LOCK, MARK
 from nplm.runs.replacement import folder_beside
-from nplm.text import dataset as datasets
+from nplm.text import datafolder
 from nplm.transaction import remove_file
 
 
@@ -39,7 +39,7 @@ def refuse_other(folder: Path) -> None:
     """Raise ExistsError where `folder` holds something that is not of a run."""
     own = folder / DATASET
     if own.is_dir():
-        datasets.refuse_folder(own, force=True)
+        datafolder.refuse_folder(own, force=True)
     refuse_foreign(folder, (*FILES, LOCK, MARK), "run", folders=(DATASET,))
 
 

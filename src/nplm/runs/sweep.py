@@ -38,7 +38,8 @@ from nplm.runs.trials import (
     refuse_other,
     write_results,
 )
-from nplm.text.dataset import Dataset, load
+from nplm.text.datafolder import load
+from nplm.text.dataset import Dataset
 from nplm.training.events import Stepped
 
 POLL_SECONDS = 0.1

@@ -1,0 +1,144 @@
+"""The folder of a data set: written whole or not at all, read with distrust.
+
+`dataset.json` describes three flat arrays of ids, one a split, in which every string is followed by
+one boundary; they are memory-mapped on load.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from nplm.checks import MAX_SEED
+from nplm.config import Normalization, SplitBy
+from nplm.errors import DamagedError, DataError, ExistsError, NotFoundError
+from nplm.occupied import refuse_existing, refuse_foreign
+from nplm.outputfolder import output_folder
+from nplm.record import Record
+from nplm.stored import read_json, shorten
+from nplm.text.dataset import FORMAT, FORMAT_WITH_UNKNOWN, Dataset, digest_of, format_of
+from nplm.text.npyfile import read_ids
+from nplm.text.sources import SPLITS
+from nplm.text.strings import Ids, Strings
+from nplm.text.tokenizer import LEVEL
+from nplm.text.vocab import BOUNDARY, Vocab
+from nplm.transaction import as_json
+
+CURE = "build it again"
+DESCRIPTION = "dataset.json"
+FILES = (DESCRIPTION, *(f"{name}.npy" for name in SPLITS))
+
+
+def refuse_folder(folder: Path, *, force: bool) -> None:
+    """Raise ExistsError unless `save` may write `folder`.
+
+    It must be new, or (with `force`) a data set and nothing else.
+    """
+    refuse_existing(folder, force=force)
+    if not folder.exists():
+        return
+    if not (folder / DESCRIPTION).exists():
+        raise ExistsError(
+            folder, f"{folder} is not a data set, so it is not replaced", "choose another `out`"
+        )
+    refuse_foreign(folder, FILES, "data set")
+
+
+def save(dataset: Dataset, folder: Path, *, force: bool = False) -> None:
+    """Write `dataset` to `folder`, whole or not at all.
+
+    Raises:
+        ExistsError: as `refuse_folder`, also when another process made it meanwhile.
+        PathError: it cannot be written; what was there is as it was.
+    """
+    refuse_folder(folder, force=force)
+    with output_folder(folder, force=force) as scratch:
+        for name, strings in dataset.splits.items():
+            with scratch.file(f"{name}.npy") as file:
+                np.save(file, strings.ids)
+        facts = {
+            "format": format_of(dataset.vocab),
+            "level": LEVEL,
+            "normalize": dataset.normalize,
+            "symbols": list(dataset.vocab.symbols),
+            "source": dataset.source,
+            "sha256": dataset.sha256,
+        }
+        if dataset.vocab.unknown:
+            facts["unknown"] = True
+        with scratch.file(DESCRIPTION) as file:
+            file.write(as_json(facts))
+
+
+def load(folder: Path) -> Dataset:
+    """Open a data set that `save` wrote and check its hash.
+
+    Raises:
+        NotFoundError: there is none.
+        DamagedError: a file of it is damaged; the message names it.
+        DataError: it is of another format.
+    """
+    dataset = read(folder)
+    if digest_of(dataset.vocab, dataset.normalize, dataset.splits) != dataset.sha256:
+        raise DamagedError(folder, f"{folder}: the content is not what dataset.json says", CURE)
+    for name, strings in dataset.splits.items():
+        _check_ids(folder / f"{name}.npy", strings.ids, len(dataset.vocab))
+    return dataset
+
+
+def read(folder: Path) -> Dataset:
+    """As `load`, but what the arrays hold is not looked at more than to find the strings."""
+    described = folder / DESCRIPTION
+    try:
+        facts = Record(read_json(described), described, CURE)
+    except NotFoundError:
+        raise NotFoundError(
+            folder, f"there is no data set in {folder}", "make one: nplm dataset build FILE"
+        ) from None
+    if facts.values.get("format") not in (FORMAT, FORMAT_WITH_UNKNOWN):
+        raise DataError(
+            f"{described}: format {shorten(repr(facts.values.get('format')))}, this nplm reads "
+            f"{FORMAT} and {FORMAT_WITH_UNKNOWN}",
+            "build it again",
+        )
+    vocab, form = read_vocab(facts), facts.choice("normalize", Normalization)
+    if vocab.unknown != (facts.values["format"] == FORMAT_WITH_UNKNOWN):
+        raise facts.wrong("unknown is not what the format says")
+    check_source(facts.table("source"))
+    splits = {name: Strings.of_ids(read_ids(folder / f"{name}.npy")) for name in SPLITS}
+    return Dataset(folder.name, vocab, form, splits, facts.values["source"], facts.digest("sha256"))
+
+
+def read_vocab(facts: Record) -> Vocab:
+    """The vocabulary that a file describes; it is at the only level there is."""
+    if facts.value("level") != LEVEL:
+        raise facts.wrong(f"level is {facts.value('level')!r}, not {LEVEL}")
+    unknown = "unknown" in facts.values and facts.switch("unknown")
+    symbols = facts.symbols("symbols")
+    try:
+        return Vocab(symbols, unknown)
+    except DataError as error:
+        raise facts.wrong(f"symbols: {error}") from error
+
+
+def check_source(source: Record) -> None:
+    """Raise DamagedError unless what a data set says of its making can be typed again."""
+    source.text("file")
+    for key in ("lines", "blank_lines", "strings", "distinct_strings"):
+        source.integer(key)
+    shares = source.items("split")
+    if len(shares) != len(SPLITS) or not all(isinstance(s, str | float | int) for s in shares):
+        raise source.wrong(f"split is {shares!r}, not three shares")
+    source.choice("split_by", SplitBy)
+    source.switch("distinct")
+    source.integer("seed", 0, MAX_SEED)
+    if "path" in source.values:
+        source.text("path")
+
+
+def _check_ids(path: Path, ids: Ids, vocab_size: int) -> None:
+    """Raise DamagedError unless all ids are of the vocabulary and the last one ends a string."""
+    if len(ids) and int(ids.max()) >= vocab_size:
+        problem = f"{path} is damaged: it has the id {ids.max()}, the largest is {vocab_size - 1}"
+        raise DamagedError(path, problem, CURE)
+    if len(ids) and ids[-1] != BOUNDARY:
+        raise DamagedError(path, f"{path} is damaged: its last string has no end", CURE)
