@@ -70,13 +70,13 @@ def read_tensor_file(path: Path) -> object:
 
 def read_signed_tensors(path: Path) -> object:
     """As somebody reads it who has written the hash anew."""
-    from nplm.runs import tensorfile
+    from nplm.runs.header import split_content
+    from nplm.runs.tensorfile import content_hash, read_tensors
 
     content = path.read_bytes()
-    metadata = tensorfile._header(path, content)[0]
-    digest = tensorfile._content_hash(path, content)
-    path.write_bytes(content.replace(metadata.get("sha256", "-").encode(), digest.encode(), 1))
-    return tensorfile.read_tensors(path, {})
+    written = split_content(path, content)[0].get("sha256", "-")
+    path.write_bytes(content.replace(written.encode(), content_hash(path, content).encode(), 1))
+    return read_tensors(path, {})
 
 
 def metadata_of_0_1_0() -> bytes:

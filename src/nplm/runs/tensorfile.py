@@ -26,7 +26,7 @@ def write_tensors(
     metadata = {"format": FORMAT, **{key: repr(n) for key, n in numbers.items()}, **hashes}
     tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
     unsigned = safetensors.torch.save(tensors, metadata)
-    metadata["sha256"] = _content_hash(path, unsigned)
+    metadata["sha256"] = content_hash(path, unsigned)
     write_bytes(path, safetensors.torch.save(tensors, metadata))
 
 
@@ -38,7 +38,7 @@ def read_tensors(path: Path, hashes: dict[str, str]) -> tuple[dict[str, str], di
     """
     content = read_stored(path, MAX_TENSORS, NO_RUN)
     header, _, _ = split_content(path, content)
-    if header.get("sha256") != _content_hash(path, content):
+    if header.get("sha256") != content_hash(path, content):
         raise DamagedError(path, f"{path} is damaged: its content does not match its hash", CURE)
     for key, value in hashes.items():
         if header.get(key) != value:
@@ -54,6 +54,14 @@ def read_tensors(path: Path, hashes: dict[str, str]) -> tuple[dict[str, str], di
         raise DamagedError(path, f"{path} is damaged: {error}", CURE) from error
 
 
+def content_hash(path: Path, content: bytes) -> str:
+    """Of the tensors, their names and shapes, and the metadata but the hash itself."""
+    metadata, tensors, data = split_content(path, content)
+    metadata = {key: value for key, value in metadata.items() if key != "sha256"}
+    described = json.dumps([metadata, tensors], sort_keys=True).encode("utf-8")
+    return sha256(described, data)
+
+
 def check_layout(path: Path, tensors: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> None:
     """Raise DamagedError unless tensors have the names, shapes and types of `like`."""
     layout, expected = (
@@ -63,11 +71,3 @@ def check_layout(path: Path, tensors: Mapping[str, Tensor], like: Mapping[str, T
     wrong = sorted(n for n in layout.keys() | expected.keys() if layout.get(n) != expected.get(n))
     if wrong:
         raise DamagedError(path, f"{path} does not fit {CONFIG}: {shorten(wrong[0])}", CURE)
-
-
-def _content_hash(path: Path, content: bytes) -> str:
-    """Of the tensors, their names and shapes, and the metadata but the hash itself."""
-    metadata, tensors, data = split_content(path, content)
-    metadata = {key: value for key, value in metadata.items() if key != "sha256"}
-    described = json.dumps([metadata, tensors], sort_keys=True).encode("utf-8")
-    return sha256(described, data)
