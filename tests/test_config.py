@@ -1,4 +1,4 @@
-"""Settings: every bound, unknown keys, and what wins over what."""
+"""Settings, those of what is drawn too: every bound, unknown keys, what wins over what."""
 
 import dataclasses
 from fractions import Fraction
@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
-from nplm.checks import MAX_SEED
+from nplm.checks import MAX_INDEX, MAX_SEED
 from nplm.config import (
     DatasetConfig,
     MixtureConfig,
@@ -16,6 +16,7 @@ from nplm.config import (
     TrainConfig,
 )
 from nplm.errors import UsageError
+from nplm.generation import SamplingConfig, StreamConfig
 from nplm.presets import PRESETS, override, preset
 
 NAN, INF = float("nan"), float("inf")
@@ -54,6 +55,15 @@ REFUSED: list[tuple[type, str, list[Any]]] = [
         "ngram_weight",
         [-0.1, 1.01, 1.5, 0.5, NAN, INF, "EM", "0.5", True, None, HUGE],
     ),
+    (SamplingConfig, "temperature", [-0.1, NAN, INF, "1", True]),
+    (SamplingConfig, "top_k", [0, -1, 1.0, "3", True]),
+    (SamplingConfig, "top_p", [0, 0.0, -0.5, 1.01, NAN, "1", True]),
+    (SamplingConfig, "min_length", [-1, 0.5, True]),
+    (SamplingConfig, "max_length", [0, -1, 2.5, None]),
+    (StreamConfig, "count", [-1, MAX_INDEX + 1, 1.0, "1", True, None]),
+    (StreamConfig, "seed", [-1, MAX_SEED + 1, 1.0, None]),
+    (StreamConfig, "start", [-1, MAX_INDEX + 1, MAX_INDEX - 19, True]),
+    (StreamConfig, "indices", [-1, MAX_INDEX + 1, 2.0, False]),
 ]
 
 ALLOWED: list[tuple[type, str, list[Any]]] = [
@@ -74,6 +84,15 @@ ALLOWED: list[tuple[type, str, list[Any]]] = [
     (MixtureConfig, "ngram", [True, False]),
     (MixtureConfig, "order", [0, 2, 65]),
     (MixtureConfig, "ngram_weight", ["em"]),
+    (SamplingConfig, "temperature", [0, 0.0, 5]),
+    (SamplingConfig, "top_k", [None, 1, 10**6]),
+    (SamplingConfig, "top_p", [1, 1e-9]),
+    (SamplingConfig, "min_length", [0]),
+    (SamplingConfig, "max_length", [1]),
+    (StreamConfig, "count", [0, MAX_INDEX]),
+    (StreamConfig, "seed", [0, MAX_SEED]),
+    (StreamConfig, "start", [0, MAX_INDEX - 20]),
+    (StreamConfig, "indices", [None, 0, MAX_INDEX]),
 ]
 
 
