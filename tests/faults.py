@@ -131,7 +131,7 @@ def try_point(
         if ended.code not in expected or len(lines) != (ended.code == 3) or "Trace" in ended.said:
             wrong.append(f"it ended with {ended.code}: {ended.said[-2000:]}")
         going_on = (free or point % 2) and found != "new"
-        again = run(folder, goes_on(folder, command, 2) if going_on else command.line(2))
+        again = run(folder, goes_on(folder, command, 2, found) if going_on else command.line(2))
         if again.code or digest(output) != known[2]:
             wrong.append(f"next run: {again.code}, {state(output, known)}, {again.said[-2000:]}")
         if left := leftovers(folder):

@@ -33,8 +33,8 @@ SIGNALS = (
     signal.SIGHUP,
     signal.SIGINT,
 )
-# How a process may end: by the signal, by the code that stands for it or for Ctrl-C, or before.
-ENDS = {number: {-number, 128 + number, 130, 0} for number in SIGNALS}
+# How a process may end: by the signal, by the code that stands for it, or before.
+ENDS = {number: {-number, 128 + number, 0} for number in SIGNALS}
 
 
 def attack(
@@ -51,7 +51,7 @@ def attack(
         tally = Counter([number.name, found, *(["left"] if leftovers(folder) else [])])
         words = command.line(2)
         if going_on and found != "new":
-            words = goes_on(folder, command, 2)
+            words = goes_on(folder, command, 2, found)
         again = run(folder, words)
         whole = again.code == 0 and digest(folder / command.output) == known[2]
         left = leftovers(folder)

@@ -275,10 +275,13 @@ def run_model(path: Path) -> bool:
     return run(path.parent, ["generate", path.name, "-n", "3"]).code == 0
 
 
-def goes_on(folder: Path, command: Command, variant: int) -> list[str]:
-    """The command line that goes on with what was cut short, or begins anew."""
-    beside = folder / f"{command.output}.new"
-    place = beside if beside.exists() else folder / command.output
+def goes_on(folder: Path, command: Command, variant: int, found: str) -> list[str]:
+    """The command line that goes on with what was cut short, or begins anew.
+
+    Where the old output stands, only its replacement beside it can have been begun.
+    """
+    output = folder / command.output
+    place = output if found == "begun" else output.with_name(f"{output.name}.new")
     anew = command.line(variant)
     if command.name == "train" and (place / "last.safetensors").exists():
         return [*anew[:-1], "--out", str(place.relative_to(folder)), "--resume"]

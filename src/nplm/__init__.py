@@ -1,10 +1,12 @@
 """Train a neural probabilistic language model on any list of strings; ship it as one ONNX file.
 
-All that is public from Python is here; docs/api.md lists it. Importing loads nothing: each function
-loads what it needs, and `load` and `open_run` need no torch.
+All that is public from Python is here; docs/api.md lists it. Importing loads the errors alone: each
+function loads what it needs, and `load` and `open_run` need no torch.
 """
 
 from typing import TYPE_CHECKING
+
+from nplm import errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from nplm.text.dataset import Dataset
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "build", "load", "open_run", "train"]
+__all__ = ["__version__", "build", "errors", "load", "open_run", "train"]
 
 
 def build(

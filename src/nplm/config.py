@@ -4,7 +4,7 @@ A run's settings are a preset (`nplm.presets`), overridden by a configuration fi
 flags. Settings of what is drawn from a model are in `nplm.generation`.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from nplm.checks import (
@@ -258,6 +258,19 @@ class RunConfig:
     def uses_ngram(self) -> bool:
         """Whether an n-gram is part of the model or of its targets."""
         return self.mixture.ngram or self.train.smoothing > 0
+
+    @property
+    def unused(self) -> dict[str, str]:
+        """Settings that change nothing beside the others, each with the reason."""
+        unused: dict[str, str] = {}
+        if self.train.optimizer == "sgd":
+            unused["weight_decay"] = "sgd has none"
+        if not self.uses_ngram:
+            unused["order"] = "there is no n-gram"
+        if not self.mixture.networks:
+            parts = fields(ModelConfig) + fields(TrainConfig)
+            unused |= dict.fromkeys((item.name for item in parts), "there are no networks")
+        return unused
 
     @property
     def block_size(self) -> int:

@@ -17,7 +17,7 @@ def refuse_existing(path: Path, *, force: bool) -> None:
 
 
 def already(path: Path) -> ExistsError:
-    cure = "give `force=True` to replace it or choose another `path`"
+    cure = "give `force=True` to replace it or choose another `out`"
     return ExistsError(path, f"{path} already exists", cure)
 
 

@@ -52,7 +52,7 @@ def open_stored(path: Path, limit: int, cure: str = CHECK) -> Iterator[IO[bytes]
             if status.st_size > limit:
                 raise _too_large(path, limit)
             yield file
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFoundError(path, f"cannot read {path}: {error.strerror}", cure) from error
     except OSError as error:
         raise PathError(path, f"cannot read {path}: {error.strerror}", cure) from error

@@ -129,7 +129,7 @@ def place_of(path: Path) -> Path:
         return path
     place = Path(os.path.realpath(path))
     if place.is_symlink():
-        raise PathError(path, f"{path} is a symbolic link to itself", "choose another `path`")
+        raise PathError(path, f"{path} is a symbolic link to itself", "choose another `out`")
     return place
 
 

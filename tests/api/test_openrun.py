@@ -55,7 +55,7 @@ def test_its_export_opens_and_is_not_replaced_unasked(run: Run, tmp_path: Path) 
     assert proof.largest <= proof.tolerance
     strings = [string.text for string in nplm.load(file).sample(5, novel=True)]
     assert len(strings) == 5
-    with pytest.raises(DataError, match="already exists"):
+    with pytest.raises(DataError, match=r"already exists; give `force=True` .* another `out`"):
         run.export(file)
     assert run.export(file, novelty=False, force=True).novelty is None
 
@@ -84,3 +84,9 @@ def test_it_is_pickled_by_its_path(run: Run) -> None:
 def test_no_run(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no run in"):
         nplm.open_run(tmp_path)
+
+
+def test_a_file_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / "names.onnx").write_bytes(b"")
+    with pytest.raises(nplm.errors.NotFoundError, match="there is no run in"):
+        nplm.open_run(tmp_path / "names.onnx")

@@ -90,6 +90,8 @@ def test_what_is_there_is_replaced_only_with_force(
 def test_what_makes_no_sense(names: list[str], tmp_path: Path, options: Any, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         nplm.train(names, tmp_path / "run", **options)
+    with pytest.raises(TypeError, match="`on_event` is 5"):
+        nplm.train(names, tmp_path / "run", on_event=5)  # type: ignore[arg-type]
     assert not (tmp_path / "run").exists()
 
 

@@ -77,6 +77,7 @@ def test_score_of_what_is_not_utf_8(nplm: "Nplm", model: str) -> None:
         (("score", "none.txt"), 3, "none.txt"),
         (("suggest", "a\u00f1"), 3, "never saw"),
         (("suggest", "a", "-n", "0"), 2, "-n"),
+        (("suggest",), 2, "no prefix; give one; all strings: nplm suggest"),
         (("suggest", "abcd", "--max-length", "3"), 7, "PREFIX has 4 symbols, --max-length"),
         (("generate", "--unique", "--max-length", "1", "-n", "100"), 7, "only 26 of 100"),
     ],
@@ -98,6 +99,7 @@ def test_suggest(nplm: "Nplm", model: str) -> None:
     assert all(c["text"].startswith("mar") for c in found["completions"])
     shown = nplm.ok("suggest", model, "mar", "-n", "4").out.decode()
     assert all(c["text"] in shown for c in found["completions"])
+    assert nplm.ok("suggest", model, "").out
 
 
 def test_novel_and_seen(nplm: "Nplm", model: str) -> None:

@@ -25,7 +25,6 @@ def parser() -> Any:
         ("train", "give `order=9` or less", "give --order 9 or less"),
         ("dataset build", "as in `split=(1, 0, 0)`", "as in --split 1,0,0"),
         ("train", "choose another `out`", "choose another --out"),
-        ("plot sweep", "choose another `path`", "choose another --out"),
         (
             "suggest a",
             "`prefix` has 3 symbols, `max_length` 2",

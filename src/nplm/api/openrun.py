@@ -116,7 +116,7 @@ class Run:
 
     def export(
         self,
-        path: str | Path,
+        out: str | Path,
         *,
         novelty: bool = True,
         private: bool = False,
@@ -126,7 +126,7 @@ class Run:
         """Write its best weights as one ONNX file, proved equal to torch, for `nplm.load`.
 
         Args:
-            path: of the file; what describes it is written beside it, as `path`.json.
+            out: the file; what describes it is written beside it, as `out`.json.
             novelty: carry a filter of the data set's strings, 4 bytes each, for `novel=True`.
             private: carry neither that filter nor hashes of the data set and of the weights.
             force: replace what exists.
@@ -140,13 +140,13 @@ class Run:
                 set is not there or is another one, or a private file would hold an n-gram of an
                 order above 3.
             MissingExtraError: a package of the training extra is not installed.
-            VerificationError: the file does not compute what torch does; `path` is as it was.
+            VerificationError: the file does not compute what torch does; `out` is as it was.
         """
         run = self._loaded
         with training_extra("Run.export"):
             from nplm.export.onnxfile import export
         dataset = dataset_of(self.folder, self._facts, Path(data) if data else None, CURE)
-        return export(run, dataset, Path(path), novelty=novelty, private=private, force=force)
+        return export(run, dataset, Path(out), novelty=novelty, private=private, force=force)
 
     @cached_property
     def _loaded(self) -> "LoadedRun":

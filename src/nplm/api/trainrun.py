@@ -1,6 +1,6 @@
 """Training from Python: a run in a folder, with a bar or a callback where they are wanted."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,15 +33,14 @@ def train_run(
     progress: bool,
 ) -> Run:
     """Train in the folder `out`; see `nplm.train`."""
-    from rich.console import Console
-
     with training_extra("nplm.train"):
-        from nplm.api.progressbar import RunBar
         from nplm.runs import run
         from nplm.runs.replacement import destination
         from nplm.runs.runplace import refuse_run
     if resume and force:
         raise UsageError("`resume` and `force` contradict each other", "give one of them")
+    if not (on_event is None or callable(on_event)):
+        raise TypeError(f"`on_event` is {on_event!r}, not a function")
     target = Path(out)
     resumed = read_facts(target).config if resume else None
     if not resume:
@@ -52,14 +51,24 @@ def train_run(
         refuse_folder(target / DATASET, force=True)
     place, result = folder or target / DATASET, destination(target)
     events = run.train(target, config, dataset, place, device, resume=resume, force=force)
-    bar = RunBar(config.steps if progress else 0, Console(stderr=True))
+    _follow(events, config.steps if progress else 0, on_event)
+    return Run(result)
+
+
+def _follow(
+    events: "Generator[RunEvent]", steps: int, on_event: "Callable[[RunEvent], object] | None"
+) -> None:
+    """Show a bar of so many steps, none for 0, and tell the caller."""
+    from rich.console import Console
+
+    from nplm.api.progressbar import RunBar
+
     # Closed when the caller's own function raises, too: a traceback would keep the folder locked.
-    with closing(events), bar:
+    with closing(events), RunBar(steps, Console(stderr=True)) as bar:
         for event in events:
             bar.show(event)
             if on_event:
                 on_event(event)
-    return Run(result)
 
 
 def _base(base: str | RunConfig | None, resumed: RunConfig | None) -> RunConfig:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 
+from nplm.cli.console import note
 from nplm.config import MixtureConfig, ModelConfig, PresetName, RunConfig, Schedule, TrainConfig
 from nplm.errors import UsageError
 from nplm.presets import format_value, override, preset
@@ -104,17 +105,23 @@ def settings_for(
     flags: Mapping[str, Any],
     resumed: RunConfig | None = None,
 ) -> RunConfig:
-    """The settings of a run: flags over file over preset (or, to resume, over the run's own)."""
+    """The settings of a run: flags over file over preset (or, to resume, over the run's own).
+
+    Of a flag that changes nothing, stderr says so.
+    """
     if file is None:
         base = resumed if resumed and not preset_name else preset(preset_name or "default")
-        return override(base, flags, "")
-    from nplm.stored import shorten
+    else:
+        from nplm.stored import shorten
 
-    try:
-        base = _settings_in(file, preset_name, resumed)
-    except UsageError as error:
-        raise UsageError(shorten(error.problem, LONGEST_PROBLEM), error.cure) from None
-    return override(base, flags, "")
+        try:
+            base = _settings_in(file, preset_name, resumed)
+        except UsageError as error:
+            raise UsageError(shorten(error.problem, LONGEST_PROBLEM), error.cure) from None
+    settings = override(base, flags, "")
+    for name in filter(settings.unused.__contains__, flags):
+        note(f"--{name.replace('_', '-')} changes nothing: {settings.unused[name]}")
+    return settings
 
 
 def _settings_in(file: Path, preset_name: str | None, resumed: RunConfig | None) -> RunConfig:

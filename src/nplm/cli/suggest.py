@@ -9,6 +9,7 @@ import typer
 
 from nplm.cli import latest
 from nplm.cli.console import stdout
+from nplm.commandline import command_line
 from nplm.errors import UsageError
 
 
@@ -33,6 +34,9 @@ def suggest(
     if len(words) > 2:
         raise UsageError(f"{len(words)} words are given", "give a model and a prefix, or a prefix")
     *paths, prefix = words
+    if not paths and prefix.endswith(".onnx") and Path(prefix).is_file():
+        again = command_line("suggest", prefix, "")
+        raise UsageError("there is a model but no prefix", f"give one; all strings: {again}")
     model = latest.open_model(Path(paths[0]) if paths else None)
     suggestions = find(AutomatonCache(model, model.card), prefix, count, max_length)
     if as_json:

@@ -10,8 +10,6 @@ from typing import Any
 
 from nplm.errors import ARGUMENT
 
-PLACES = ("path",)  # what functions call the file that they write; commands have --out
-
 
 def speak_of_options(message: str, command: Any, words: Sequence[str] = ()) -> str:
     """`message` with the arguments that a Typer command has options for as these options.
@@ -40,7 +38,7 @@ def option_names(command: Any) -> dict[str, str]:
             names[option.lstrip("-").replace("-", "_")] = names[parameter.name] = option
         else:
             names |= {word.lower(): word for word in re.findall(r"\w+", parameter.metavar or "")}
-    return names | (dict.fromkeys(PLACES, names["out"]) if "out" in names else {})
+    return names
 
 
 def command_of(parser: Any, words: list[str]) -> Any:

@@ -143,7 +143,7 @@ def save(figure: Figure, path: Path, *, force: bool = False) -> None:
 
 def refuse_format(path: Path) -> None:
     if path.suffix.lower() not in FORMATS:
-        raise UsageError(f"`path` is {path}", "give a name that ends in .png or .svg")
+        raise UsageError(f"`out` is {path}", "give a name that ends in .png or .svg")
 
 
 def as_svg(figure: Figure) -> bytes:
