@@ -3,8 +3,8 @@
 python tests/faults.py [--points N] [--seed S] [COMMAND ...]
 
 Of each command that writes: how many calls change the disk (points), and at each of them, once with
-a full disk and once with SIGKILL, over an output that exists and over a free name: is what was
-there whole, or all of the new one; does the command then go on, or begin anew, and end with the
+an error of the disk and once with SIGKILL, over an output that exists and over a free name: is what
+was there whole, or all of the new one; does the command then go on, or begin anew, and end with the
 same output; is nothing temporary left. With --points, N faults of each command, drawn by the seed.
 Exit code 1 where anything is not so.
 """
@@ -25,6 +25,7 @@ from nplm import renames
 from workplace import COMMANDS, Command, Workplace, digest, goes_on, leftovers, run, state
 
 Chosen = Callable[[list[tuple[int, bool]]], list[tuple[int, bool]]]
+ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES)
 CALLS = ("fsync", "rename", "replace", "link", "unlink", "mkdir", "rmdir")
 
 
@@ -38,6 +39,7 @@ class Layer:
         for name in CALLS:
             setattr(os, name, self.counted(getattr(os, name)))
         renames._renamed = self.counted(renames._renamed)
+        os.open = self.opening(os.open)
         os.fdopen = self.wrapped(os.fdopen)
         layer, opened = self, Path.open
 
@@ -57,7 +59,8 @@ class Layer:
     def fail(self) -> None:
         if self.kill:
             os.kill(os.getpid(), signal.SIGKILL)
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        number = ERRORS[self.calls % len(ERRORS)]
+        raise OSError(number, os.strerror(number))
 
     def counted(self, call: Callable[..., Any]) -> Callable[..., Any]:
         here = os.getcwd()  # noqa: PTH109
@@ -72,6 +75,14 @@ class Layer:
             return call(*arguments, **options)
 
         return counting
+
+    def opening(self, call: Callable[..., int]) -> Callable[..., int]:
+        creating = self.counted(call)
+
+        def opening(path: Any, flags: int, *rest: Any, **options: Any) -> int:
+            return (creating if flags & os.O_CREAT else call)(path, flags, *rest, **options)
+
+        return opening
 
     def wrapped(self, call: Callable[..., Any]) -> Callable[..., Any]:
         return lambda *arguments, **options: File(call(*arguments, **options), self)
@@ -124,10 +135,12 @@ def try_point(
         found = state(output, known)
         if free and found == "half" and command.name in {"train", "sweep"}:
             found = "begun"  # which is what a run is at any moment: it can be gone on with
-        if found in {"half", "old" if free else "none"}:
+        if found in {"half", "old" if free else "none"} or (found == "alone" and not kill):
             wrong.append(f"{found} after it")
         expected = {-signal.SIGKILL} if kill else {0, 3}
         lines = [line for line in ended.said.splitlines() if line.startswith("nplm: ")]
+        if ended.code == 0 and found != "new":
+            wrong.append(f"it said that all was well: {found}")
         if ended.code not in expected or len(lines) != (ended.code == 3) or "Trace" in ended.said:
             wrong.append(f"it ended with {ended.code}: {ended.said[-2000:]}")
         going_on = (free or point % 2) and found != "new"

@@ -3,9 +3,10 @@
 python tests/kills.py [--kills N] [--seed S] [COMMAND ...]
 
 Of N kills 60 % are SIGKILL, 20 % SIGTERM, 10 % SIGHUP and 10 % SIGINT, each over an output that
-exists, at a moment drawn from the time that the command takes. Afterwards the output must be the
-whole old one or the whole new one, going on (or the same command again) must end with the new one,
-and nothing temporary may be left. Exit code 1 where anything is not so.
+exists, at a moment drawn from the time that the command takes. A process that could catch its
+signal must have said so in one line, ended with its code and left nothing temporary. The output
+must be the whole old one or the whole new one, going on (or the same command again) must end with
+the new one, and nothing temporary may be left. Exit code 1 where anything is not so.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from collections import Counter
 from workplace import (
     COMMANDS,
     Command,
+    Ended,
     Process,
     Workplace,
     digest,
@@ -25,6 +27,7 @@ from workplace import (
     leftovers,
     run,
     state,
+    temporaries,
 )
 
 SIGNALS = (
@@ -33,8 +36,6 @@ SIGNALS = (
     signal.SIGHUP,
     signal.SIGINT,
 )
-# How a process may end: by the signal, by the code that stands for it, or before.
-ENDS = {number: {-number, 128 + number, 0} for number in SIGNALS}
 
 
 def attack(
@@ -47,17 +48,27 @@ def attack(
         time.sleep(moment * place.seconds[command.name])
         process.kill(number)
         ended = process.wait()
-        found = state(folder / command.output, known)
-        tally = Counter([number.name, found, *(["left"] if leftovers(folder) else [])])
+        found, cut = state(folder / command.output, known), temporaries(folder)
+        tally = Counter([number.name, found, *(["left"] if cut else [])])
         words = command.line(2)
         if going_on and found != "new":
             words = goes_on(folder, command, 2, found)
         again = run(folder, words)
         whole = again.code == 0 and digest(folder / command.output) == known[2]
         left = leftovers(folder)
-    quiet = "Trace" not in ended.said and ended.code in ENDS[number]
-    good = found in {"old", "new", "alone"} and whole and quiet and not left
-    return tally, [] if good else [command.name, number.name, found, ended, again, left]
+    good = found in {"old", "new", "alone"} and whole and not left and ends_well(ended, number, cut)
+    return tally, [] if good else [command.name, number.name, found, ended, cut, again, left]
+
+
+def ends_well(ended: Ended, number: int, cut: list[str]) -> bool:
+    """Whether a process ended as it should: `cut` are the temporaries that it left."""
+    if number == signal.SIGKILL:
+        return ended.code in {-number, 0}
+    lines = [line for line in ended.said.splitlines() if line.startswith("nplm: ")]
+    if ended.code == 128 + number and lines:
+        return len(lines) == 1 and "Trace" not in ended.said and not cut
+    # It was done, or had not begun.
+    return not cut and not lines and (ended.code == 0 or not ended.said)
 
 
 def main(arguments: list[str], place: Workplace | None = None) -> int:

@@ -214,8 +214,10 @@ MUTANTS = (
     ),
     Mutant(
         "runs/checkpoint.py",
-        "[: 4 * step]",
-        "[: 4 * step + 4]",
+        "np.full(step, np.nan, np.float32)  # where the log has lost some\n"
+        "        logged = batch_losses(self.folder)[:step]\n",
+        "np.full(step + 1, np.nan, np.float32)\n"
+        "        logged = batch_losses(self.folder)[: step + 1]\n",
         "losses that ran ahead of the checkpoint stay, and all later ones are shifted",
         CHECKPOINT,
     ),
@@ -280,8 +282,8 @@ MUTANTS = (
     ),
     Mutant(
         "transaction.py",
-        "            else:\n                rename_free(first)\n",
-        "            else:\n                first.temporary.replace(first.place)\n",
+        "            else:\n                rename_free(output.temporary, output)\n",
+        "            else:\n                output.temporary.replace(output.place)\n",
         "of two writers without --force the second replaces the first",
         FILES,
     ),

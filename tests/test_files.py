@@ -7,18 +7,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nplm.errors import NotFoundError, PathError
-from nplm.files import read_bytes, sha256
+from nplm.errors import DataError, NotFoundError, PathError
+from nplm.files import read_up_to, sha256
 
 
 def test_a_missing_file_is_named_with_the_cure(tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError, match=r"gone\.json: No such file.*; make it"):
-        read_bytes(tmp_path / "gone.json", "make it")
+    with pytest.raises(NotFoundError, match=r"gone\.toml: No such file.*; check the path"):
+        read_up_to(tmp_path / "gone.toml", 9)
 
 
 def test_a_folder_cannot_be_read_as_a_file(tmp_path: Path) -> None:
     with pytest.raises(PathError, match="cannot read"):
-        read_bytes(tmp_path)
+        read_up_to(tmp_path, 9)
+
+
+def test_no_more_is_read_than_was_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"123456789")
+    assert read_up_to(tmp_path / "f", 9) == b"123456789"
+    for path, limit in ((tmp_path / "f", 8), (Path("/dev/zero"), 1000)):
+        with pytest.raises(DataError, match=f"{path} has more than {limit:,} bytes"):
+            read_up_to(path, limit)
 
 
 @given(st.lists(st.binary(max_size=5)))

@@ -1,6 +1,7 @@
 """Outputs are whole or not there, and take no place that is not theirs."""
 
 import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -12,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from nplm import renames
-from nplm.errors import ExistsError, PathError
+from nplm import renames, turns
+from nplm.errors import ExistsError, InUseError, PathError
 from nplm.occupied import refuse_existing
 from nplm.outputfolder import output_folder, replace_folder
-from nplm.temporaries import aside_for, remove_stale, temporary_for
-from nplm.transaction import append, output_file, write_bytes, write_files
+from nplm.temporaries import aside_for, claim, claimed, remove_stale, temporary_for
+from nplm.transaction import append, named, output_file, write_bytes, write_together
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -72,7 +73,9 @@ def test_what_exists_is_refused(old_file: Path, old_folder: Path, tmp_path: Path
         with pytest.raises(ExistsError, match=r"already exists; .*`force=True`") as caught:
             refuse_existing(path, force=False)
         assert caught.value.path == path
-        refuse_existing(path, force=True)
+    refuse_existing(old_file, force=True)
+    with pytest.raises(ExistsError, match="is a folder"):
+        refuse_existing(old_folder, force=True)
     refuse_existing(tmp_path / "new", force=False)
 
 
@@ -107,7 +110,7 @@ def test_a_place_that_was_taken_meanwhile_is_not_ours(tmp_path: Path) -> None:
     assert contents(tmp_path) == {"f": b"first"}
     (tmp_path / "pair.json").write_bytes(b"first")
     with pytest.raises(ExistsError, match=r"pair\.json already exists"):
-        write_files({tmp_path / "pair": b"1", tmp_path / "pair.json": b"2"}, force=False)
+        write_together({tmp_path / "pair": b"1", tmp_path / "pair.json": b"2"}, force=False)
     assert contents(tmp_path) == {"f": b"first", "pair.json": b"first"}
 
 
@@ -168,7 +171,7 @@ class Failing:
 
 
 def write_pair(folder: Path) -> None:
-    write_files({folder / "m": b"new", folder / "m.json": b"new too"})
+    write_together({folder / "m": b"new", folder / "m.json": b"new too"})
 
 
 def write_folder(folder: Path) -> None:
@@ -221,7 +224,7 @@ def test_a_signal_between_the_renames_of_a_pair_waits(
     def interrupted(source: Path, target: Path, **options: int | None) -> None:
         signal.raise_signal(number)
         assert seen == []
-        if str(target).endswith(".json") and ".json." in str(source) and not calls:
+        if str(target).endswith("m.json") and not calls:
             calls.append(target)
             raise FULL
         replace(source, target, **options)
@@ -349,6 +352,129 @@ def test_what_a_dead_process_left_is_removed_or_put_back(tmp_path: Path) -> None
     assert inside(tmp_path) == sorted([*stays, "gone"])
 
 
+@pytest.mark.parametrize("kind", ["put", "add"])
+@pytest.mark.parametrize("moved", [0, 1, 2])
+def test_files_that_belong_together_are_finished_after_a_kill(
+    tmp_path: Path, kind: str, moved: int
+) -> None:
+    """The kill came when so many of them had taken their places."""
+    together = tmp_path / f".m.{dead_process(tmp_path)}.{kind}"
+    together.mkdir()
+    for place, name in enumerate(("m", "m.json")):
+        (tmp_path / name if place < moved else together / name).write_bytes(b"new")
+        if kind == "put" and place == moved == 0:
+            (tmp_path / name).write_bytes(b"old")
+    remove_stale(tmp_path)
+    assert contents(tmp_path) == {"m": b"new", "m.json": b"new"}
+    assert inside(tmp_path) == ["m", "m.json"]
+
+
+def test_what_took_a_place_after_a_kill_stays(tmp_path: Path) -> None:
+    """Where the pair was to be new: then none of it is put beside what is not ours."""
+    together = tmp_path / f".m.{dead_process(tmp_path)}.add"
+    together.mkdir()
+    for name in ("m", "m.json"):
+        (together / name).write_bytes(b"new")
+    (tmp_path / "m.json").write_bytes(b"of somebody")
+    remove_stale(tmp_path)
+    assert contents(tmp_path) == {"m.json": b"of somebody"}
+
+
+def test_what_is_being_written_elsewhere_is_not_stale(tmp_path: Path) -> None:
+    """As by a container that has the folder and the machine's name, but processes of its own."""
+    dead = dead_process(tmp_path)
+    (tmp_path / f".d.{dead}.tmp").mkdir()
+    (tmp_path / f".f.{dead}.tmp").touch()
+    with (tmp_path / f".f.{dead}.tmp").open("wb") as file, claimed(tmp_path / f".d.{dead}.tmp"):
+        claim(file.fileno())
+        remove_stale(tmp_path)
+        assert inside(tmp_path) == sorted([f".d.{dead}.tmp", f".f.{dead}.tmp"])
+    remove_stale(tmp_path)
+    assert inside(tmp_path) == []
+
+
+def test_a_file_is_claimed_while_it_is_written(tmp_path: Path) -> None:
+    def descriptors() -> list[Path]:
+        return [path for path in tmp_path.rglob("*") if path.suffix == ".tmp"]
+
+    with output_file(tmp_path / "f") as file:
+        file.write(b"new")
+        (found,) = descriptors()
+        with found.open("rb") as again, pytest.raises(BlockingIOError):
+            fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with output_folder(tmp_path / "d", force=False):
+        (found,) = descriptors()
+        again = os.open(found, os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(again)
+
+
+def test_a_folder_that_others_hold_is_not_waited_for_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "LONGEST_WAIT", 0.05)
+    held = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    with pytest.raises(InUseError, match="is locked by another program"):
+        write_bytes(tmp_path / "f", b"new")
+    os.close(held)
+    write_bytes(tmp_path / "f", b"new")
+    assert inside(tmp_path) == ["f"]
+
+
+def test_who_may_read_what_is_replaced(tmp_path: Path) -> None:
+    for name in ("f", "m", "m.json"):
+        (tmp_path / name).touch(mode=0o600)
+    write_bytes(tmp_path / "f", b"new")
+    write_together({tmp_path / "m": b"new", tmp_path / "m.json": b"new"})
+    for name in ("f", "m", "m.json"):
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_place_without_a_name_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").mkdir()
+    for path in (".", "a/..", ""):
+        assert named(Path(path)) == tmp_path
+        with pytest.raises(PathError, match="cannot write"):
+            write_bytes(Path(path), b"new")
+    with pytest.raises(PathError, match="nothing can stand beside /"):
+        write_bytes(Path("/"), b"new")
+    fill(Path("a/../b"), force=False)
+    assert inside(tmp_path) == ["a", "b", "b/new.txt"]
+
+
+@pytest.mark.parametrize("late", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_handlers_are_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: int
+) -> None:
+    """It comes when its own handler is back: the others are put back all the same."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = [signal.signal(number, end) for number in numbers]
+    real, calls = signal.signal, []
+
+    def put_back(number: int, handler: object) -> object:
+        result = real(number, handler)  # type: ignore[arg-type]
+        calls.append(number)
+        if calls.count(number) == 2 and number == late:
+            os.kill(os.getpid(), late)
+        return result
+
+    monkeypatch.setattr(signal, "signal", put_back)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            write_bytes(tmp_path / "f", b"new")
+        assert [signal.getsignal(number) for number in numbers] == [end] * 3
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            real(number, handler)
+
+
 def test_the_number_of_a_dead_process_may_be_ours(tmp_path: Path) -> None:
     """In a container every life of a command may have the same one."""
     name = temporary_for(tmp_path / "f").name
@@ -369,7 +495,7 @@ def test_what_takes_a_place_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(os, "fsync", note)
     write_bytes(tmp_path / "one", b"1")
-    write_files({tmp_path / "two": b"2", tmp_path / "three": b"3"})
+    write_together({tmp_path / "two": b"2", tmp_path / "three": b"3"})
     with output_folder(tmp_path / "folder", force=False) as folder, folder.file("four") as file:
         file.write(b"4")
     files = [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -147,6 +147,7 @@ def warm_up(commands: Iterable[str]) -> None:
     """Import what forks need; sweeps run their trials in their own process."""
     import torch
 
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as nplm does before it imports it
     importlib.import_module("numpy.random")
     torch.set_num_threads(1)
     for command in commands:
@@ -258,7 +259,7 @@ def _untimed(line: bytes) -> bytes:
 def state(path: Path, known: dict[int, str]) -> str:
     """What stands at an output: "none", "old" (variant 1), "new", "alone" or "half".
 
-    "alone" is a whole model without its sidecar.
+    "alone" is a whole model without its sidecar, which the next process that writes there adds.
     """
     if not any(_files(path)):
         return "none"
@@ -267,6 +268,7 @@ def state(path: Path, known: dict[int, str]) -> str:
         if found == known[variant]:
             return name
     alone = path.suffix == ".onnx" and not Path(f"{path}.json").exists()
+    alone = alone and any(map(is_temporary, path.parent.glob(f".{path.name}.*")))
     return "alone" if alone and run_model(path) else "half"
 
 
@@ -290,7 +292,11 @@ def goes_on(folder: Path, command: Command, variant: int, found: str) -> list[st
     return anew
 
 
+def temporaries(folder: Path) -> list[str]:
+    """Names of what is being written, or was when it was cut short."""
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if is_temporary(p))
+
+
 def leftovers(folder: Path) -> list[str]:
     """Temporary names, and replacements that were not finished."""
-    paths = (path for path in folder.rglob("*") if is_temporary(path) or path.suffix == ".new")
-    return sorted(str(path.relative_to(folder)) for path in paths)
+    return [*temporaries(folder), *map(str, folder.rglob("*.new"))]

@@ -1,18 +1,17 @@
 """Train a neural probabilistic language model on any list of strings; ship it as one ONNX file.
 
-All that is public from Python is here; docs/api.md lists it. Importing loads the errors alone: each
-function loads what it needs, and `load` and `open_run` need no torch.
+All that is public from Python is here; docs/api.md lists it. Importing loads nothing: each function
+loads what it needs, and `load` and `open_run` need no torch.
 """
 
-from typing import TYPE_CHECKING
-
-from nplm import errors
-
+TYPE_CHECKING = False  # `typing` takes as long to load as a Ctrl-C needs to come in between
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
+    from types import ModuleType
     from typing import Literal, Unpack
 
+    from nplm import errors
     from nplm.api.openrun import Run
     from nplm.config import PresetName, RunConfig
     from nplm.presets import Settings
@@ -22,6 +21,15 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "build", "errors", "load", "open_run", "train"]
+
+
+def __getattr__(name: str) -> "ModuleType":
+    """The module `errors`, once it is asked for."""
+    if name == "errors":
+        from importlib import import_module
+
+        return import_module("nplm.errors")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def build(

@@ -1,7 +1,9 @@
 """Bounds of settings and arguments, budgets of memory, and the checks of values."""
 
 import math
+import os
 import sys
+from pathlib import Path
 from typing import Any, get_args
 
 from nplm.errors import UsageError
@@ -13,7 +15,9 @@ MAX_NETWORKS = 16
 MAX_SIZE = 1 << 20  # of anything that arrays are allocated for
 MAX_LINE_BYTES = 4 * MAX_SIZE  # of a text: a string of that size, of the longest symbols
 MAX_TEXT_MB = 256.0  # of a list; to build a data set of it takes up to twenty times that
-WALK_SYMBOLS = 1 << 26  # of strings walked side by side: their number times the greatest length
+WALK_SYMBOLS = 1 << 24  # of strings walked side by side: their number times the greatest length
+VAIN_SYMBOLS = 1 << 27  # drawn without a string before too few are found, counted likewise
+MAX_SUGGESTIONS = 1000
 MAX_EXPANSIONS = 200_000  # prefixes that a search for the most probable strings goes through
 QUEUE_SYMBOLS = 1 << 25  # of all these prefixes together
 MAX_PARAMETERS = 1 << 30  # of all networks; to train one takes sixteen bytes of memory
@@ -21,7 +25,7 @@ MAX_PARAMETERS = 1 << 30  # of all networks; to train one takes sixteen bytes of
 
 def check_choice(name: str, value: object, choices: Any) -> None:
     """Raise UsageError unless `value` is one of a Literal's."""
-    if value not in get_args(choices):
+    if not isinstance(value, str) or value not in get_args(choices):
         raise UsageError(f"`{name}` is {value!r}", f"choose {', '.join(get_args(choices))}")
 
 
@@ -29,6 +33,23 @@ def check_switch(name: str, value: object) -> None:
     """Raise UsageError unless `value` is true or false."""
     if not isinstance(value, bool):
         raise UsageError(f"`{name}` is {value!r}", "give true or false")
+
+
+def check_text(name: str, value: object) -> None:
+    """Raise UsageError unless `value` is a text."""
+    if not isinstance(value, str):
+        raise UsageError(f"`{name}` is {value!r}", "give a text")
+
+
+def check_path(name: str, value: object) -> Path:
+    """`value` as a path; UsageError unless it can be one: a text that has no character 0."""
+    if not isinstance(value, str | Path) or "\0" in str(value):
+        raise UsageError(f"`{name}` is {value!r}", "give a path")
+    try:
+        os.fsencode(value)
+    except UnicodeEncodeError:
+        raise UsageError(f"`{name}` is {str(value)!a}", "give a path that can be written") from None
+    return Path(value)
 
 
 def check_integer(name: str, value: object, low: int, high: int = MAX_INDEX) -> None:

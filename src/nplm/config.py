@@ -245,7 +245,7 @@ class RunConfig:
             sizes = f"`embedding_size={self.model.embedding_size}` and `hidden_size"
             raise UsageError(
                 f"`networks={self.mixture.networks}` of {sizes}={self.model.hidden_size}` have "
-                f"{parameters:,} parameters or more for a vocabulary of {vocab_size:,}",
+                f"{parameters:,} parameters or more",
                 f"they may have {MAX_PARAMETERS:,}",
             )
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from nplm.errors import NotFoundError, PathError
+from nplm.errors import DataError, NotFoundError, PathError
 
 
 @contextmanager
@@ -18,22 +18,19 @@ def reading(path: Path) -> Iterator[IO[bytes]]:
     try:
         file = path.open("rb")
     except OSError as error:
-        raise _unreadable(path, error, "check the path") from error
+        kind = NotFoundError if isinstance(error, FileNotFoundError) else PathError
+        raise kind(path, f"cannot read {path}: {error.strerror}", "check the path") from error
     with file:
         yield file
 
 
-def read_bytes(path: Path, cure: str = "check the path") -> bytes:
-    """The content of `path`, or NotFoundError or PathError with `cure` when it cannot be read."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise _unreadable(path, error, cure) from error
-
-
-def _unreadable(path: Path, error: OSError, cure: str) -> PathError:
-    kind = NotFoundError if isinstance(error, FileNotFoundError) else PathError
-    return kind(path, f"cannot read {path}: {error.strerror}", cure)
+def read_up_to(path: Path, limit: int) -> bytes:
+    """The content of a file, a pipe too; DataError where that is more than `limit` bytes."""
+    with reading(path) as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise DataError(f"{path} has more than {limit:,} bytes", "check the path")
+    return content
 
 
 def sha256(*parts: bytes | memoryview) -> str:

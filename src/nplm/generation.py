@@ -3,7 +3,16 @@
 import math
 from dataclasses import dataclass
 
-from nplm.checks import MAX_INDEX, MAX_SEED, MAX_SIZE, check_above_zero, check_integer, check_number
+from nplm.checks import (
+    MAX_INDEX,
+    MAX_SEED,
+    MAX_SIZE,
+    check_above_zero,
+    check_integer,
+    check_number,
+    check_switch,
+    check_text,
+)
 from nplm.errors import UsageError
 
 PATIENCE = 100_000  # indices drawn in vain, at least, before a search for strings is given up
@@ -41,6 +50,8 @@ class SamplingConfig:
         check_above_zero("top_p", self.top_p, 1.0)
         check_integer("min_length", self.min_length, 0)
         check_integer("max_length", self.max_length, 1, MAX_SIZE)
+        check_text("prefix", self.prefix)
+        check_switch("allow_unknown", self.allow_unknown)
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,8 @@ class StreamConfig:
         check_integer("count", self.count, 0, MAX_INDEX)
         check_integer("seed", self.seed, 0, MAX_SEED)
         check_integer("start", self.start, 0, MAX_INDEX)
+        for name in ("novel", "unique", "cut"):
+            check_switch(name, getattr(self, name))
         if self.indices is not None:
             check_integer("indices", self.indices, 0, MAX_INDEX)
         size = self.count if self.indices is None else self.indices

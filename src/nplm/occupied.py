@@ -1,19 +1,30 @@
 """What stands where something is to be written: refused, or ours to be replaced."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
-from nplm.errors import ExistsError
+from nplm.errors import ExistsError, UsageError
 from nplm.temporaries import is_temporary
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:
-    """Raise ExistsError when `path` exists and may not be replaced."""
+    """Raise ExistsError when `path`, which is to be a file, exists and may not be replaced."""
     if path.exists() and not force:
         raise already(path)
-    if path.exists() and not (path.is_file() or path.is_dir()):
+    if path.is_dir():
+        raise ExistsError(path, f"{path} is a folder", "choose another `out`")
+    if path.exists() and not path.is_file():
         cure = "write to - for stdout, or choose another"
         raise ExistsError(path, f"{path} is not a regular file", cure)
+
+
+def refuse_input(out: Path | None, *inputs: Path | None) -> None:
+    """Raise UsageError when `out` is one of the files that are read."""
+    for path in inputs:
+        with suppress(OSError):  # there is none, or no such input: it will be told of
+            if out is not None and path is not None and out.samefile(path):
+                raise UsageError(f"`out` is {out}, which is read", "choose another `out`")
 
 
 def already(path: Path) -> ExistsError:

@@ -1,12 +1,12 @@
 """Folders that are whole or not there: filled beside their place, then exchanged in one step."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from nplm.renames import exchange, rename_new
-from nplm.temporaries import remove, temporary_for
+from nplm.temporaries import claimed, remove, temporary_for
 from nplm.transaction import OutputFile, confirm, created, rename_free, staged, told
 from nplm.turns import sync, turn
 
@@ -24,10 +24,14 @@ class OutputFolder:
 
 
 @contextmanager
-def output_folder(path: Path, *, force: bool) -> Iterator[OutputFolder]:
+def output_folder(
+    path: Path, *, force: bool, refuse: Callable[[], object] = lambda: None
+) -> Iterator[OutputFolder]:
     """A folder to fill, which takes the place of `path` at the end, whole.
 
-    With `force` all that was in `path` goes: see `refuse_foreign`.
+    Args:
+        force: all that was in `path` goes.
+        refuse: called in the last moment; raises where what stands at `path` is not to go.
 
     Raises:
         ExistsError: something is there and `force` is not given.
@@ -36,13 +40,15 @@ def output_folder(path: Path, *, force: bool) -> Iterator[OutputFolder]:
     with staged([path]) as (output,):
         with told(path):
             output.temporary.mkdir()
-        yield OutputFolder(path, output.temporary)
+        with claimed(output.temporary):
+            yield OutputFolder(path, output.temporary)
         with told(path), turn(output.place.parent):
             sync(output.temporary)
+            refuse()
             if force and output.place.is_dir():
                 exchange(output.temporary, output.place)
             else:
-                rename_free(output)
+                rename_free(output.temporary, output)
         confirm(path, output.place)
 
 

@@ -8,6 +8,7 @@ size: they are not read here.
 import json
 import math
 import os
+import re
 import stat
 import tomllib
 from collections import Counter
@@ -25,10 +26,17 @@ MAX_DOCUMENT = 16 * MIB  # JSON: every code point there is, as a vocabulary, has
 MAX_LINE = 64 * KIB  # of a log
 MAX_LOG = 256 * MIB
 MAX_LOSSES = GIB
+MAX_MODEL = GIB  # the tables of an n-gram take at most half of it
 MAX_TENSORS = 4 * GIB
 MAX_IDS = 16 * GIB
 MAX_DEPTH = 32  # of nested values
-MAX_DOTS = 16  # of a TOML key: tomllib takes memory in proportion to their square
+MAX_PARTS = 16  # of a TOML key: tomllib takes memory in proportion to their square
+# So many parts with their dots, wherever: in a table's name, before a value or inside of one. Of a
+# quoted part as much is looked at as bounds the work: a file of longer ones has few parts.
+LONG_KEY = re.compile(
+    r"""(?<![\w-])(?:(?:[\w-]+|"(?:[^"\\\n]|\\.){0,100}"|'[^'\n]{0,100}')[ \t]*\.[ \t]*)"""
+    rf"{{{MAX_PARTS}}}"
+)
 
 CHECK = "check the path"
 DAMAGED = "it was damaged; make it again"
@@ -124,12 +132,16 @@ def parse_text(text: str) -> Any:
 
 
 def read_toml(path: Path, cure: str = CHECK) -> dict[str, Any]:
-    """The tables of a TOML file in UTF-8.
+    """The tables of a TOML file; raises as `open_stored` and `parse_toml` do."""
+    return parse_toml(read_stored(path, MAX_SETTINGS, cure), path)
+
+
+def parse_toml(content: bytes, path: Path) -> dict[str, Any]:
+    """The tables of a TOML text in UTF-8.
 
     Raises:
-        DamagedError: it is none, or has what `parse_json` refuses; and as `open_stored` does.
+        DamagedError: it is none, or has what `parse_json` refuses.
     """
-    content = read_stored(path, MAX_SETTINGS, cure)
     try:
         text = content.decode("utf-8")
         _check_keys(text)
@@ -146,10 +158,9 @@ def read_toml(path: Path, cure: str = CHECK) -> dict[str, Any]:
 
 def _check_keys(text: str) -> None:
     """Raise ValueError for a key of many parts before the parser meets it."""
-    for number, line in enumerate(text.split("\n"), start=1):
-        key = line.partition("#")[0].partition("=")[0]
-        if key.count(".") > MAX_DOTS:
-            raise ValueError(f"a key has more than {MAX_DOTS} dots (at line {number})")
+    if found := LONG_KEY.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        raise ValueError(f"a key has more than {MAX_PARTS} parts (at line {line})")
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

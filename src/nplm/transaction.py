@@ -11,6 +11,7 @@ A place that is a symbolic link is followed: the link stays, what it leads to is
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from typing import IO, Any
 from nplm.errors import PathError
 from nplm.occupied import already
 from nplm.renames import rename_new
-from nplm.temporaries import remove, remove_stale, temporary_for
+from nplm.temporaries import claim, remove, remove_stale, temporary_for, together_for
 from nplm.turns import sync, turn
 
 CURE = "what was there is unchanged"
@@ -76,24 +77,34 @@ def output_file(path: Path, *, force: bool = True) -> Iterator[OutputFile]:
     with staged([path]) as (output,):
         with created(path, output.temporary) as file:
             yield file
-        _publish([output], force=force)
-
-
-def write_files(contents: Mapping[Path, bytes], *, force: bool = True) -> None:
-    """Write files as one: a failure leaves all as they were.
-
-    A kill in the last moment leaves the first one, old or new, without the others: never one beside
-    others that do not belong to it.
-    """
-    with staged([*contents]) as outputs:
-        for output, content in zip(outputs, contents.values(), strict=True):
-            with created(output.path, output.temporary) as file:
-                file.write(content)
-        _publish(outputs, force=force)
+        _publish(output, force=force)
 
 
 def write_bytes(path: Path, content: bytes, *, force: bool = True) -> None:
-    write_files({path: content}, force=force)
+    """Write a file; raises as `output_file` does."""
+    with output_file(path, force=force) as file:
+        file.write(content)
+
+
+def write_together(contents: Mapping[Path, bytes], *, force: bool = True) -> None:
+    """Write files that stand in one folder as one: a failure leaves all as they were.
+
+    A kill in the last moment leaves the first one, old or new, without the others: never one beside
+    others that do not belong to it. The next process that writes there finishes all.
+    """
+    first = next(iter(contents))
+    with staged([*contents]) as outputs:
+        together = outputs[0].temporary
+        with told(first):
+            together.mkdir()
+        for output, content in zip(outputs, contents.values(), strict=True):
+            with created(output.path, together / output.place.name) as file:
+                file.write(content)
+        with turn(together.parent):
+            with told(first):
+                sync(together)
+                _publish_together(together, outputs, force=force)
+            confirm(first, outputs[0].place)
 
 
 def as_json(content: Any) -> bytes:
@@ -120,16 +131,32 @@ def remove_file(path: Path) -> None:
 
 
 def place_of(path: Path) -> Path:
-    """Where a symbolic link leads; any other path is returned as it is.
+    """Where a symbolic link leads; any other path as `named` returns it.
 
     Raises:
         PathError: links go round in a circle.
     """
     if not path.is_symlink():
-        return path
+        return named(path)
     place = Path(os.path.realpath(path))
     if place.is_symlink():
         raise PathError(path, f"{path} is a symbolic link to itself", "choose another `out`")
+    return place
+
+
+def named(path: Path) -> Path:
+    """`path`, so that something can stand beside it: `.` and `a/..` by the names that they have.
+
+    Raises:
+        PathError: it is the root of all folders, or an empty path where there is no folder.
+    """
+    with told(path, "choose another `out`"):
+        if path.name not in ("", ".."):
+            path.exists()  # or it has no room for such a name
+            return path
+        place = path.resolve(strict=True)
+    if not place.name:
+        raise PathError(path, f"nothing can stand beside {path}", "choose another `out`")
     return place
 
 
@@ -156,6 +183,7 @@ def staged(paths: Sequence[Path]) -> Iterator[list[Staged]]:
 def created(path: Path, temporary: Path) -> Iterator[OutputFile]:
     with told(path):
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        claim(descriptor)
         file = OutputFile(path, os.fdopen(descriptor, "wb"))
     try:
         yield file
@@ -166,42 +194,55 @@ def created(path: Path, temporary: Path) -> Iterator[OutputFile]:
     file.close()
 
 
-def _publish(outputs: Sequence[Staged], *, force: bool) -> None:
-    """Let outputs that are whole take their places."""
-    first, *others = outputs
-    with turn(first.place.parent):
-        with told(first.path):
-            if others:
-                _publish_together(outputs, force=force)
-            elif force:
-                first.temporary.replace(first.place)
+def _publish(output: Staged, *, force: bool) -> None:
+    """Let an output that is whole take its place."""
+    with turn(output.place.parent):
+        with told(output.path):
+            if force:
+                _put(output.temporary, output)
             else:
-                rename_free(first)
-        for output in outputs:
-            confirm(output.path, output.place)
+                rename_free(output.temporary, output)
+        confirm(output.path, output.place)
 
 
-def _publish_together(outputs: Sequence[Staged], *, force: bool) -> None:
-    """The first of them, then what belongs to it; if one fails, all are as they were."""
+def _publish_together(together: Path, outputs: Sequence[Staged], *, force: bool) -> None:
+    """Let files that are whole take their places; if one fails, all are as they were."""
+    for output in outputs:
+        if not force and os.path.lexists(output.place):
+            raise already(output.path)
     placed: list[Staged] = []
     kept = [output for output in outputs if force and _keep(output)]
+    # From here on a kill is followed by all of them, before by none.
+    whole = together_for(outputs[0].place, force=force)
+    together.rename(whole)
     try:
         for output in outputs[1:]:
             if output in kept:
                 output.place.unlink()
         for output in outputs:
             if force:
-                output.temporary.replace(output.place)
+                _put(whole / output.place.name, output)
             else:
-                rename_free(output)
+                rename_free(whole / output.place.name, output)
             placed.append(output)
     except BaseException:
+        whole.rename(together)
         for output in outputs:
             if output in kept:
                 output.kept.replace(output.place)
             elif output in placed:
                 output.place.unlink()
         raise
+    with suppress(OSError):  # the next process that writes here tries again
+        whole.rmdir()
+
+
+def _put(source: Path, output: Staged) -> None:
+    """Let a file take its place, for the same people to read as what stood there."""
+    before = output.kept if output.kept.exists() else output.place
+    with suppress(OSError):
+        source.chmod(stat.S_IMODE(before.stat().st_mode))
+    source.replace(output.place)
 
 
 def _keep(output: Staged) -> bool:
@@ -211,13 +252,13 @@ def _keep(output: Staged) -> bool:
     try:
         output.kept.hardlink_to(output.place)
     except OSError:
-        shutil.copyfile(output.place, output.kept)
+        shutil.copy(output.place, output.kept)
     return True
 
 
-def rename_free(output: Staged) -> None:
+def rename_free(source: Path, output: Staged) -> None:
     try:
-        rename_new(output.temporary, output.place)
+        rename_new(source, output.place)
     except FileExistsError:
         raise already(output.path) from None
 

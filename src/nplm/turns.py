@@ -4,30 +4,51 @@ import errno
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
+from nplm.errors import InUseError
+
+LONGEST_WAIT = 30.0  # seconds; a row of renames takes less than one
 # What file systems say that cannot be asked for it.
 UNSUPPORTED = {errno.EINVAL, errno.EOPNOTSUPP, errno.EACCES, errno.EBADF, errno.EPERM}
 
 
 @contextmanager
 def turn(folder: Path) -> Iterator[None]:
-    """Rename in a folder while no other nplm does, and no signal cuts a row of renames short."""
+    """Rename in a folder while no other nplm does, and no signal cuts a row of renames short.
+
+    Raises:
+        InUseError: another program, perhaps one that was stopped, holds the folder.
+    """
     descriptor = None
     try:
         with suppress(OSError, ImportError):  # a folder that cannot be read, or locked
-            import fcntl
-
             descriptor = os.open(folder, os.O_RDONLY)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _wait_for(descriptor, folder)
         with _undisturbed():
             yield
     finally:
         if descriptor is not None:
             os.close(descriptor)
+
+
+def _wait_for(descriptor: int, folder: Path) -> None:
+    import fcntl
+
+    end = time.monotonic() + LONGEST_WAIT
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                problem = f"{folder} is locked by another program"
+                raise InUseError(folder, problem, "wait for it or stop it") from None
+            time.sleep(0.01)
 
 
 @contextmanager
@@ -51,10 +72,21 @@ def _undisturbed() -> Iterator[None]:
             signal.signal(number, wait)
         yield
     finally:
-        for number, old in before.items():
-            signal.signal(number, old)
+        _put_back(before)
         for number in waiting[:1]:
             signal.raise_signal(number)
+
+
+def _put_back(handlers: dict[int, Any]) -> None:
+    """Put handlers back, all of them also where one that is back is called, and raises."""
+    try:
+        while handlers:
+            number = next(iter(handlers))
+            signal.signal(number, handlers[number])
+            del handlers[number]
+    finally:
+        if handlers:
+            _put_back(handlers)
 
 
 def sync(folder: Path) -> None:

@@ -2,12 +2,14 @@
 
 import unicodedata
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import nplm
 from nplm.config import DatasetConfig
-from nplm.errors import DataError, UsageError
+from nplm.errors import DataError, PathError, UsageError
 from nplm.text import datafolder, dataset
 from nplm.text.dataset import Dataset
 from nplm.text.sources import Source
@@ -33,6 +35,30 @@ def test_every_option_counts(names: list[str]) -> None:
     assert [thirds.strings(split) for split in dataset.SPLITS] == [2, 2, 2]
     with pytest.raises(UsageError, match="add up to 1"):
         nplm.build(names, split=(0.8, 0.1, 0.2))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"split": None}, {"split": 3}, {"normalize": np.zeros(2)}, {"force": "yes"}),
+        *({"max_mb": -1}, {"max_mb": float("nan")}, {"max_mb": "3"}, {"out": "a\0"}, {"out": 5}),
+    ],
+)
+def test_what_is_no_value_of_an_option(names: list[str], options: dict[str, Any]) -> None:
+    (name,) = options
+    with pytest.raises(UsageError, match=f"`{name}` is "):
+        nplm.build(names, **options)
+
+
+def test_a_name_that_is_too_long(names: list[str], tmp_path: Path) -> None:
+    for make in (
+        lambda path: nplm.build(names, out=path),
+        nplm.build,
+        nplm.load,
+        nplm.open_run,
+    ):
+        with pytest.raises(PathError, match="File name too long"):
+            make(tmp_path / ("x" * 300))
 
 
 def test_strings_are_normalised_and_empty_ones_counted() -> None:

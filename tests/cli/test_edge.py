@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -156,6 +157,7 @@ def test_line_ends_in_names_end_no_line(nplm: "Nplm", home: Path) -> None:
         ValueError("planted"),
         RuntimeError("planted"),
         RecursionError("planted"),
+        ImportError("planted"),
         UnicodeEncodeError("utf-8", "planted", 0, 1, "planted"),
     ],
 )
@@ -183,6 +185,8 @@ def test_a_bug_shows_itself_where_there_is_no_stdout(home: Path) -> None:
     [
         MemoryError(),
         RuntimeError("[enforce fail]\nDefaultCPUAllocator: can't allocate memory: you tried 9"),
+        ImportError("libopenblas.so: failed to map segment from shared object"),
+        ImportError("std::bad_alloc"),
     ],
 )
 @pytest.mark.usefixtures("home")
@@ -236,3 +240,72 @@ def test_a_line_without_end(nplm: "Nplm", command: tuple[str, ...]) -> None:
 def test_more_text_than_a_build_takes(nplm: "Nplm") -> None:
     command = ("dataset", "build", "-", "--max-mb", "0.001")
     nplm.refuses(3, *command, stdin=b"anna\n" * 300, says=("stdin has more than 0.001", "--max-mb"))
+
+
+@pytest.mark.training
+def test_a_current_folder_that_is_gone(home: Path) -> None:
+    """Torch ends the process at its import there; what needs none works."""
+    code = f"import os; os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone'); {MAIN}"
+    one_line(
+        process(home, "train", str(home / "data" / "names"), "--out", str(home / "r"), code=code),
+        3,
+        "the current folder is gone; change to another one",
+    )
+    done = process(home, "generate", str(home / MODEL), "-n", "2", code=code.replace("gone", "g"))
+    assert (done.returncode, done.stdout.count(b"\n")) == (0, 2)
+
+
+@pytest.mark.training
+def test_settings_of_other_programs(trained: Path) -> None:
+    environment = {**os.environ, "MPLBACKEND": "nowhere"}
+    done = process(trained, "plot", "loss", "--out", "x.png", env=environment)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_long_text_around_what_is_not_utf_8(home: Path) -> None:
+    (home / os.fsdecode(b"x\xff.txt")).write_bytes(b"anna\nmaria\n" * 9)
+    done = process(home, "dataset", "build", b"x\xff.txt", "--split", "1,0,0")
+    one_line(done, 3, "not UTF-8: ", "udcff", "rename what is called so")
+    assert len(done.stderr) < 200
+
+
+@pytest.mark.parametrize("out", [".", "", "/", "data/.."])
+@pytest.mark.usefixtures("home")
+def test_a_folder_as_a_file_to_write(nplm: "Nplm", out: str) -> None:
+    for command in (("generate", MODEL), ("score", MODEL, "data/names.txt")):
+        nplm.refuses(3, *command, "--out", out, "--force", says=(" is a folder; choose another",))
+
+
+def test_an_output_that_is_read(nplm: "Nplm", home: Path) -> None:
+    (home / "l").symlink_to(MODEL)
+    for command, out in (
+        (("generate", MODEL), MODEL),
+        (("generate",), MODEL),
+        (("generate", MODEL), "l"),
+        (("score", MODEL, "data/names.txt"), "l"),
+        (("score", MODEL, "data/names.txt"), "data/names.txt"),
+    ):
+        nplm.refuses(2, *command, "--out", out, "--force", says=(f"--out is {out}, which is read",))
+
+
+@pytest.mark.training
+def test_the_current_folder_as_the_place_of_a_run(nplm: "Nplm", home: Path) -> None:
+    for folder in ("run", "again"):
+        (home / folder).mkdir()
+    inside = replace(nplm, cwd=home / "run")
+    assert inside.train("../data/names", "--out", ".").code == 0
+    assert inside.train("../data/names", "--out", ".", "--resume").code == 0
+    assert (home / "run" / "config.toml").exists()
+    inside = replace(nplm, cwd=home / "again")
+    for out in (".", "/"):
+        inside.refuses(3, "dataset", "build", "../data/names.txt", "--out", out, says=("exists",))
+    inside = replace(nplm, cwd=home / "data" / "names")
+    inside.ok("dataset", "build", "../names.txt", "--out", ".", "--force")
+
+
+@pytest.mark.training
+def test_a_link_to_nothing_as_the_place_of_a_run(nplm: "Nplm", home: Path) -> None:
+    (home / "r").symlink_to("deep/run")
+    assert nplm.train("data/names", "--out", "r").code == 0
+    assert (home / "deep" / "run" / "config.toml").exists()
+    assert (home / "r").is_symlink()

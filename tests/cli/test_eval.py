@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import wire
+
 if TYPE_CHECKING:
     from tests.cli.conftest import Nplm, Result
 
@@ -42,6 +44,22 @@ def test_json_of_a_model_file(nplm: "Nplm") -> None:
     assert baselines["bigram_whole_list"] < baselines["bigram"]
     assert baselines["ngram"] < baselines["bigram"]
     assert (found["parts"], found["ngram_order"] >= 2) == ({}, True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [("network", "this network"), ("[/x]\x1b[31m", "this model"), ("k" * 9999, "this model")],
+)
+def test_the_kind_of_a_model_is_one_that_there_is(
+    nplm: "Nplm", home: Path, kind: str, shown: str
+) -> None:
+    """A file may say anything: marks of a table or of a terminal."""
+    (home / "m.onnx").write_bytes(wire.model(entries=wire.metadata(kind=kind)))
+    (home / "ab.txt").write_text("ab\nba\naab\n", "utf-8")
+    nplm.ok("dataset", "build", "ab.txt", "--split", "1,0,0")
+    printed = nplm.ok("eval", "m.onnx", "--data", "data/ab", "--split", "train").out.decode()
+    assert f" {shown} " in printed
+    assert "\x1b" not in printed
 
 
 def test_splits_may_be_repeated(nplm: "Nplm") -> None:
@@ -185,7 +203,7 @@ class TestLooksOfAFile:
             done = nplm.ok("eval", MODEL, "--split", "test", "--json")
             first, second = done.err.splitlines()
             assert first == "the first look at the test split with this model"
-            assert second.startswith(f"this look is not counted: cannot record in {LOOKS}")
+            assert second.startswith(f"this look is not counted: cannot write {LOOKS}")
             assert done.json["earlier_looks"] == 0
 
     def test_where_it_cannot_be_read_that_is_said(self, nplm: "Nplm", home: Path) -> None:

@@ -23,7 +23,7 @@ def test_it_writes_a_model_that_says_what_it_is(nplm: "Nplm", trained: Path) -> 
     shutil.rmtree(trained / "exports")
     done = nplm.ok("export", "onnx")
     assert done.out == b""
-    using, proof, novelty, carried, following = done.err.splitlines()
+    using, proof, novelty, following, carried = done.err.splitlines()
     assert using == f"using {RUN}"
     assert proof.startswith(f"{MODEL}: ")
     assert "1,000 strings equal" in proof
@@ -50,8 +50,25 @@ def test_force_and_out(nplm: "Nplm", trained: Path, model_file: Path) -> None:
     new = (trained / MODEL).read_bytes()
     assert new == model_file.read_bytes() != old
     done = nplm.ok("export", "onnx", RUN, "--out", "deep/mine.onnx")
-    assert done.err.splitlines()[-1] == "next: nplm generate deep/mine.onnx"
+    assert done.err.splitlines()[-2] == "next: nplm generate deep/mine.onnx"
     assert (trained / "deep" / "mine.onnx").read_bytes() == new
+
+
+def test_what_is_no_sidecar_is_not_replaced(nplm: "Nplm", trained: Path) -> None:
+    for content in (b"{}", b"mine", b'{"format": "mine"}'):
+        (trained / "new.onnx.json").write_bytes(content)
+        says = ("new.onnx.json would be replaced", "--out")
+        nplm.refuses(3, "export", "onnx", RUN, "--out", "new.onnx", "--force", says=says)
+    nplm.refuses(2, "export", "onnx", RUN, "--private", "--novelty", says=("contradict",))
+
+
+def test_a_link_is_followed_by_model_and_sidecar(nplm: "Nplm", trained: Path) -> None:
+    (trained / "elsewhere").mkdir()
+    (trained / "l.onnx").symlink_to("elsewhere/m.onnx")
+    nplm.ok("export", "onnx", RUN, "--out", "l.onnx")
+    found = sorted(path.name for path in (trained / "elsewhere").iterdir())
+    assert found == ["m.onnx", "m.onnx.json"]
+    assert not (trained / "l.onnx.json").exists()
 
 
 def test_a_model_that_exists(nplm: "Nplm") -> None:
@@ -114,7 +131,7 @@ def test_a_private_file(nplm: "Nplm", trained: Path) -> None:
     """Neither filter nor hashes; it says so itself, and commands that need them say what to do."""
     weights = open_model(trained / MODEL).card
     done = nplm.ok("export", "onnx", RUN, "--private", "--force")
-    assert done.err.splitlines()[-2] == (
+    assert done.err.splitlines()[-1] == (
         "of the list it carries what its networks learnt by heart, its symbols and its greatest "
         "length"
     )

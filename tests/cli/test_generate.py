@@ -195,7 +195,7 @@ def test_out_that_exists_is_replaced_with_force_only(nplm: "Nplm", home: Path) -
 def test_out_that_cannot_be_written(nplm: "Nplm", home: Path) -> None:
     (home / "file").touch()
     nplm.refuses(3, "generate", "--out", "file/new.txt", says=("file/new.txt",))
-    nplm.refuses(3, "generate", "--out", "data", "--force", says=("data", "directory"))
+    nplm.refuses(3, "generate", "--out", "data", "--force", says=("data is a folder",))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A command that is given no argument takes the newest whole one, whatever lies beside it."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +45,14 @@ def device(path: Path) -> None:
 
 def deep(path: Path) -> None:
     path.write_bytes(b"[" * 100_000 + b"\n")
+
+
+def larger_than_memory(path: Path) -> None:
+    """Each setting is within its bounds; all together are not."""
+    text = path.read_text("utf-8")
+    for name in ("embedding_size", "hidden_size"):
+        text = re.sub(rf"{name} = \d+", f"{name} = 1048576", text)
+    path.write_text(text, "utf-8")
 
 
 DAMAGE = [cut, empty, pipe, folder, link_to_nothing, device, deep]
@@ -117,6 +126,26 @@ def test_a_damaged_neighbour_is_passed_over(
     if damage is not link_to_nothing:  # no file at all, where one is looked for by its name
         assert done.err.startswith("passed over: ")
         assert str(path.parent.relative_to(made)) in done.err
+
+
+def test_settings_that_no_machine_takes_are_passed_over(nplm: "Nplm", made: Path) -> None:
+    pytest.importorskip("torch")
+    larger_than_memory(made / "checkpoints" / "names" / "config.toml")
+    err = nplm.ok("plot", "loss", "--out", "a.png").err
+    assert err.startswith("passed over: checkpoints/names/config.toml is damaged: networks=1 of ")
+
+
+def test_what_a_kill_left_is_not_the_newest(nplm: "Nplm", made: Path) -> None:
+    (made / "data" / "names").rename(made / "data" / ".names.0123abcd-4711-0123abcd.tmp")
+    (made / "exports" / "names.onnx").rename(made / "exports" / ".x.0123abcd-4711-0123abcd.tmp")
+    assert "using data/older\n" in nplm.ok("dataset", "info").err
+    for suffix in (".tmp", ".old"):
+        left = made / "data" / f".older.0123abcd-4711-0123abcd{suffix}"
+        (made / "data" / "older").rename(left)
+        done = nplm("eval", "exports/older.onnx")
+        assert (done.code, "is not under data/" in done.err) == (3, True)
+        left.rename(made / "data" / "older")
+    assert "using data/older\n" in nplm.ok("dataset", "info").err
 
 
 @pytest.mark.parametrize("damage", [cut, empty, pipe, folder, device, deep])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import wire
 from nplm.cli.score import _available
 
 if TYPE_CHECKING:
@@ -100,6 +101,14 @@ def test_suggest(nplm: "Nplm", model: str) -> None:
     shown = nplm.ok("suggest", model, "mar", "-n", "4").out.decode()
     assert all(c["text"] in shown for c in found["completions"])
     assert nplm.ok("suggest", model, "").out
+
+
+def test_suggestions_of_control_characters(nplm: "Nplm") -> None:
+    """A terminal would obey them."""
+    (nplm.cwd / "m.onnx").write_bytes(wire.model(entries=wire.metadata(vocab=["\x1b", "]"])))
+    shown = nplm.ok("suggest", "m.onnx", "]").out.decode()
+    assert "\x1b" not in shown
+    assert r"]\x1b" in shown
 
 
 def test_novel_and_seen(nplm: "Nplm", model: str) -> None:

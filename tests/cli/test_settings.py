@@ -1,7 +1,9 @@
 """The options made from the settings classes, and settings written down as options. No torch."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import pytest
@@ -22,7 +24,7 @@ from nplm.config import (
     SplitName,
     TrainConfig,
 )
-from nplm.errors import UsageError
+from nplm.errors import DataError, UsageError
 from nplm.presets import PRESETS, override, preset
 
 if TYPE_CHECKING:
@@ -83,6 +85,17 @@ def reader() -> Callable[[list[str]], RunConfig]:
 
 
 READ = reader()
+
+
+def test_a_file_of_settings_may_come_through_a_pipe() -> None:
+    """As of a shell's `<(...)`; what a run stores is a regular file."""
+    reader, writer = os.pipe()
+    os.write(writer, b"[train]\nsteps = 7\n")
+    os.close(writer)
+    assert settings_for(None, Path(f"/dev/fd/{reader}"), {}).train.steps == 7
+    os.close(reader)
+    with pytest.raises(DataError, match="/dev/zero has more than 65,536 bytes"):
+        settings_for(None, Path("/dev/zero"), {})
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -177,7 +177,7 @@ def test_the_boundary_must_be_near_in_both_models(
 def test_a_disk_that_is_full_at_the_sidecar_leaves_the_old_pair(
     run_folder: Path, small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = {"names.onnx": b"old", "names.onnx.json": b"old too"}
+    old = {"names.onnx": b"old", "names.onnx.json": b'{"format": 1, "block_size": 3}'}
     for name, content in old.items():
         (tmp_path / name).write_bytes(content)
     real, calls = os.fsync, []

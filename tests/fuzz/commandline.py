@@ -128,6 +128,8 @@ def _value(parameter: Any, random: Random) -> str:
         return random.choice(USUAL[parameter.name])
     kind = type(parameter.type).__name__
     if "Path" in kind:
+        if parameter.name == "out" and random.random() < 0.1:
+            return random.choice(["", ".", "/", "..", "./", "data/.", "checkpoints/names/."])
         reads = parameter.name in INPUTS and random.random() < 0.1
         return random.choice(DEVICES if reads else NAMES)
     if hasattr(parameter.type, "choices"):
@@ -164,6 +166,7 @@ def run_lines(options: argparse.Namespace, tally_type: type[Any]) -> Any:
 
 
 def _import_heavy() -> None:
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as nplm does before it imports it
     for module in ("numpy", "onnxruntime", "torch", "onnx", "matplotlib", "rich.progress"):
         with suppress(ImportError):
             importlib.import_module(module)
@@ -212,7 +215,9 @@ def _judge(code: int, err: str, home: Path) -> str:
     lines = [line for line in err.splitlines() if line.startswith("nplm: ")]
     if code and len(lines) != 1 and "Usage:" not in err:
         return f"exit {code} with {len(lines)} lines that say why: {err[-200:]!r}"
-    left = [path.name for path in home.rglob(".*.tmp")]
+    from nplm.temporaries import is_temporary
+
+    left = [path.name for path in home.rglob("*") if is_temporary(path)]
     return f"left behind: {left}" if left else ""
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -26,7 +27,15 @@ NUMBERS = [
         for more in (-1, 0)
     ),
 ]
-VALUES = [b"null", b"true", b"[]", b"{}", b'""', b'"x"', b"[[0]]", b'{"a":1}', b"'x'", b"[1,2]"]
+VALUES = [
+    *(b"null", b"true", b"[]", b"{}", b'""', b'"x"', b"[[0]]", b'{"a":1}', b"'x'", b"[1,2]"),
+    *(b"1979-05-27", b"07:32:00", b"0x" + b"f" * 5000, b"{a=" * 3000, b"a.b.c"),
+]
+# Some are keys of thousands of parts, bare and quoted: parsers take time or memory for each.
+LINES = [
+    *(key + b"a." * 30_000 + b"b=1\n" for key in (b"", b"'='.", b'"#".', b"x={")),
+    *(b'[["]".' + b"a." * 30_000 + b"b]]\n", b"\n[x]\n", b'{"a": 1}\n'),
+]
 PLAIN: list[Any] = [
     *(None, True, 0, 1, -1, 64, 65, 2**31, 2**63, 2**64, 10**30, 0.5, -0.5, 1e300, float("nan")),
     *("", "a", "\0", "\n", "\ud800", "../" * 50, "x" * 5000, "0" * 64, [], [[]], ["a", "a"], {}),
@@ -87,8 +96,17 @@ def _splice(content: bytes, others: Sequence[bytes], random: Random) -> bytes:
 
 
 def _insert(content: bytes, _: Sequence[bytes], random: Random) -> bytes:
-    place, piece = _place(content, random), random.choice([*NUMBERS, *VALUES, *EXTREMES, b"\n"])
+    place, piece = (
+        _place(content, random),
+        random.choice([*NUMBERS, *VALUES, *EXTREMES, b"\n"]),
+    )
     return content[:place] + piece + content[place + random.choice([0, len(piece)]) :]
+
+
+def _line(content: bytes, _: Sequence[bytes], random: Random) -> bytes:
+    lines = content.splitlines(keepends=True)
+    lines.insert(random.randrange(len(lines) + 1), random.choice(LINES))
+    return b"".join(lines)
 
 
 def _change_number(content: bytes, _: Sequence[bytes], random: Random) -> bytes:
@@ -139,10 +157,15 @@ def _changed(value: Any, random: Random) -> Any:
     if random.random() < 0.8:
         if isinstance(value, dict) and value:
             key = random.choice(list(value))
+            if random.random() < 0.1:
+                return {other: item for other, item in value.items() if other != key}
             return value | {key: _changed(value[key], random)}
         if isinstance(value, list) and value:
             place = random.randrange(len(value))
             return [*value[:place], _changed(value[place], random), *value[place + 1 :]]
+        if isinstance(value, str) and value.startswith(("{", "[", '"')):  # JSON inside of JSON
+            with suppress(ValueError, RecursionError):
+                return json.dumps(_changed(json.loads(value), random))
     return random.choice(PLAIN)
 
 
@@ -169,6 +192,7 @@ CHANGES: tuple[Change, ...] = (
     _repeat,
     _splice,
     _insert,
+    _line,
     _change_number,
     _change_number,
     _change_value,

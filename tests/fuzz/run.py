@@ -3,7 +3,7 @@
     python tests/fuzz/run.py [TARGET ...] [--seconds S] [--cases N] [--seed SEED] [--first CASE]
 
 Case i of a target is a function of (seed, target, i). Each target runs in a process of its own; one
-that raises anything but an NplmError, takes 20 s or asks for another GB is a fault, exit 1. The
+that raises anything but its NplmErrors, takes 20 s or asks for another GB is a fault, exit 1. The
 input of a fault is kept in .fuzz/, and what brings it back is printed.
 """
 
@@ -34,6 +34,7 @@ KEPT = HERE.parents[1] / ".fuzz"
 COMMAND_LINE = "command-line"
 CASE_SECONDS = 20
 MEMORY = 10**9  # bytes that a case may ask for beyond what the process has
+LONGEST = 1000  # characters of a message
 MOST_FAULTS = 20  # kinds of them, after which a target is given up
 
 
@@ -128,8 +129,10 @@ def _read(target: Target, path: Path, tally: Tally) -> str:
         target.read(path)
         tally.accepted += 1
     except NplmError as error:
-        message = str(error)
-        return "" if message and len(message) < 2000 else f"a message of {len(message)} characters"
+        if error.exit_code not in target.codes:
+            return f"{type(error).__name__}: {str(error)[:100]!a}"
+        size = len(str(error))
+        return "" if 0 < size <= LONGEST else f"a message of {size} characters"
     except BaseException as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(last.filename).name}:{last.lineno}"

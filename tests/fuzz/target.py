@@ -10,14 +10,15 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Target:
-    """A reader that must return, or raise an NplmError, whatever the file holds.
+    """A reader that must return, or refuse with an NplmError, whatever the file holds.
 
     Attributes:
         name: as printed; unique.
         valid: what a good file holds; mutations begin with it.
-        read: opens the file at that path. Any other exception than NplmError is a fault.
+        read: opens the file at that path. Any other exception is a fault.
         filename: the file's name, for a reader that looks at it.
         beside: a folder whose other files lie beside it, if any are needed.
+        codes: exit codes of the errors that it may raise.
     """
 
     name: str
@@ -25,3 +26,4 @@ class Target:
     read: Callable[[Path], object]
     filename: str = "input"
     beside: Path | None = None
+    codes: tuple[int, ...] = (3,)

@@ -20,7 +20,7 @@ def test_each_look_counts(tmp_path: Path) -> None:
 
 def test_a_look_that_cannot_be_recorded(tmp_path: Path) -> None:
     (tmp_path / LOOKS).symlink_to(tmp_path / "no" / "folder")
-    with pytest.raises(DataError, match=f"{LOOKS}.*looked at"):
+    with pytest.raises(DataError, match=f"{LOOKS}.*a look at test"):
         record_look(tmp_path, 2.0, 10)
     (tmp_path / LOOKS).unlink()
     with pytest.raises(DataError, match=LOOKS):

@@ -9,7 +9,7 @@ import torch
 
 import nplm
 from nplm.config import DatasetConfig, RunConfig
-from nplm.errors import DataError, DivergedError, ExistsError, PathError
+from nplm.errors import DamagedError, DataError, DivergedError, ExistsError, PathError
 from nplm.presets import override
 from nplm.runs import replacement, run
 from nplm.runs.facts import read_facts
@@ -145,6 +145,20 @@ def test_a_run_that_only_has_such_a_name_is_not_replaced(
     assert contents(tmp_path / "run.new") == contents(folder)
     train(tmp_path / "run.new", values={}, resume=True)  # and it stays where it is
     assert inside(tmp_path) == ["run", "run.new"]
+
+
+def test_a_mark_is_as_long_as_a_name(train: Train, folder: Path) -> None:
+    with (folder / MARK).open("wb") as file:
+        file.truncate(3 << 30)
+    with pytest.raises(DamagedError, match=f"{MARK} has .* bytes"):
+        train(resume=True)
+
+
+def test_the_pictures_of_a_run_go_with_it(train: Train, folder: Path) -> None:
+    for name in ("loss.svg", "embedding.svg"):
+        (folder / name).write_bytes(b"old")
+    train(force=True)
+    assert not list(folder.glob("*.svg"))
 
 
 @pytest.mark.parametrize("cut", ["discard_folder", "remove_file"])

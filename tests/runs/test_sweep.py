@@ -323,6 +323,15 @@ def test_damaged_results(sweep: Callable[..., list[Any]], tmp_path: Path, line: 
         sweep({"steps": [20], "seed": [1]})
 
 
+def test_results_of_two_sweeps(sweep: Callable[..., list[Any]], tmp_path: Path) -> None:
+    sweep({"steps": [20]})
+    path = tmp_path / "sweep" / RESULTS
+    line = path.read_text("utf-8").replace('"values": {"steps": 20}', '"values": {"seed": 8}')
+    path.write_text(path.read_text("utf-8") + line, "utf-8")
+    with pytest.raises(DataError, match="line 2, is damaged: values are of other settings"):
+        results(tmp_path / "sweep")
+
+
 def test_no_sweep(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no sweep in"):
         results(tmp_path)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -15,8 +16,8 @@ from nplm.config import RunConfig
 from nplm.errors import DamagedError
 from nplm.runs.checkpoint import hashes_of_facts
 from nplm.runs.header import is_finished, numbers_of, read_header, step_of
-from nplm.runs.layout import BEST, LAST, METRICS, NGRAM
-from nplm.runs.metrics import metrics
+from nplm.runs.layout import BEST, LAST, LOSSES, METRICS, NGRAM
+from nplm.runs.metrics import batch_losses, metrics
 from nplm.runs.opened import load_run
 from nplm.runs.run import train
 from nplm.runs.tensorfile import read_tensors, write_tensors
@@ -144,6 +145,21 @@ def test_a_damaged_line_of_the_log_stops_no_run(
             metrics(folder)
         resume(folder, tiny_config, small)
         assert (folder / METRICS).read_bytes() == b"".join(whole)
+
+
+def test_batch_losses_that_are_lost_leave_the_others_at_their_steps(
+    folder: Path, tiny_config: RunConfig, small: Dataset
+) -> None:
+    whole = batch_losses(folder)
+    for content in (b"", whole.tobytes()[:41]):
+        (folder / LOSSES).write_bytes(content)
+        resume(folder, tiny_config, small)
+        found, kept = batch_losses(folder), len(content) // 4
+        np.testing.assert_array_equal(found[:kept], whole[:kept])
+        assert (len(found), np.isnan(found[kept:]).all()) == (60, True)
+    (folder / LOSSES).unlink()
+    resume(folder, tiny_config, small)
+    assert len(batch_losses(folder)) == 60
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,23 @@
 """Generation against a naive walk, one string and one symbol at a time."""
 
 import math
+import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import wire
 from nplm.errors import ConstraintError, DataError, UsageError
 from nplm.generation import SamplingConfig, StreamConfig
 from nplm.runtime.automatoncache import AutomatonCache
 from nplm.runtime.generate import default_max_length, generate, generate_batches
-from nplm.runtime.onnxmodel import OnnxModel, open_model
+from nplm.runtime.onnxmodel import OnnxModel, open_bytes, open_model
 from nplm.runtime.sampling import cumulative, probabilities, uniforms
-from nplm.runtime.walk import Generated
+from nplm.runtime.walk import Generated, GeneratedBatch, walk
 
 BLOCK_SIZE = 3
 
@@ -151,6 +154,35 @@ def test_a_million_strings_follow_the_model(model: OnnxModel) -> None:
     ) ** 0.5
     assert freedom > 3000
     assert abs(normal) < 4
+
+
+def test_strings_that_never_end_are_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred thousand of them would take hours where each is a million symbols long."""
+    endless = struct.pack("<9f", *(-1e4, 1.0, 2.0) * 3)
+    table = wire.tensor("table", 1, (3, 3), endless)
+    model = open_bytes(wire.model(wire.graph(constants=[table, wire.CONSTANTS[1]])), "x.onnx")
+    monkeypatch.setattr("nplm.runtime.generate.VAIN_SYMBOLS", 20_000)
+    sampling = SamplingConfig(max_length=100)
+    with pytest.raises(ConstraintError, match=r"only 0 of 1 strings found in (2|3)\d\d drawn"):
+        list(generate(model, model.card, sampling, StreamConfig(1)))
+    assert list(generate(model, model.card, sampling, StreamConfig(indices=500))) == []
+
+
+@pytest.mark.parametrize("most", [1, 1000])
+def test_what_is_walked_side_by_side_is_bounded(
+    model: OnnxModel, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = strings_in_batches(model, SamplingConfig(), StreamConfig(100), 64)
+    rows: list[int] = []
+
+    def counting(*arguments: Any) -> GeneratedBatch:
+        rows.append(arguments[-1])
+        return walk(*arguments)
+
+    monkeypatch.setattr("nplm.runtime.generate.walk", counting)
+    monkeypatch.setattr("nplm.runtime.generate.WALK_SYMBOLS", most)
+    assert strings_in_batches(model, SamplingConfig(), StreamConfig(100), 64) == expected
+    assert max(rows) == max(1, most // 32)
 
 
 def test_greedy_gives_one_string(model: OnnxModel) -> None:

@@ -9,6 +9,7 @@ from inspect import signature
 from multiprocessing import get_context
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,6 +62,42 @@ def test_options_are_checked_at_the_call(tiny_model: Path) -> None:
         nplm.load(tiny_model, threads=0)
     with pytest.raises(UsageError, match="`cache_mb` is -1"):
         nplm.load(tiny_model, cache_mb=-1)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"path": "a\0b"}, "`path` is 'a.x00b'; give a path"),
+        ({"path": 5}, "`path` is 5; give a path"),
+        ({"path": "\ud800"}, "`path` is .* can be written"),
+        ({"threads": 2**31}, "`threads` is 2147483648; it must be between 1 and 1024"),
+        ({"device": []}, "`device` is ..; give a text"),
+        ({"cache_mb": None}, "`cache_mb` is None; give a number"),
+    ],
+)
+def test_what_is_no_value_of_an_argument(
+    tiny_model: Path, options: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(UsageError, match=says):
+        nplm.load(**{"path": tiny_model} | options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"novel": "no"}, {"unique": None}, {"cut": []}, {"allow_unknown": None}, {"prefix": None}],
+)
+def test_what_is_no_value_of_an_option(tiny_model: Path, options: dict[str, Any]) -> None:
+    (name,) = options
+    with pytest.raises(UsageError, match=f"`{name}` is "):
+        nplm.load(tiny_model).sample(**options)
+
+
+def test_suggestions_are_of_a_prefix_and_bounded(tiny_model: Path) -> None:
+    model = nplm.load(tiny_model)
+    with pytest.raises(UsageError, match="`count` is 1001; it must be between 0 and 1000"):
+        model.suggest("a", 1001)
+    with pytest.raises(UsageError, match="`prefix` is None"):
+        model.suggest(None)  # type: ignore[arg-type]
 
 
 def some_strings(model: Model, count: int = 4000) -> list[str]:

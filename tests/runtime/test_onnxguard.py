@@ -1,5 +1,6 @@
 """A model by hand, opened; and everything a model may not be, refused before it is run."""
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import wire
 from nplm.errors import DamagedError, DataError
 from nplm.runtime import onnxguard, onnxmodel
 from nplm.runtime.onnxmodel import open_bytes, open_model
+from nplm.stored import MAX_MODEL
 from wire import CONSTANTS, FLOATS, NODES, field, graph, metadata, model, node, tensor, value
 
 COMPAT = Path(__file__).parents[1] / "compat" / "0.1.0" / "exports"
@@ -35,7 +37,7 @@ def with_table(table: bytes) -> bytes:
 
 CHANGED = {
     "no graph": (b"", "it has no graph"),
-    "not a message": (b"not a model", "cannot be run"),
+    "not a message": (b"not a model", "no model file, or a damaged one"),
     "a loop": (with_node("Loop"), "the operator 'Loop'"),
     "a branch": (with_node("If"), "the operator 'If'"),
     "a scan": (with_node("Scan"), "the operator 'Scan'"),
@@ -87,7 +89,7 @@ CHANGED = {
     "not UTF-8": (model(more=field(14, field(1, b"\xff") + field(2, ""))), "not UTF-8"),
     "no hash": (model(entries=metadata(sha256=7)), "64 hexadecimal digits"),
     "any hash": (model(entries=metadata(sha256="b" * 64)), "hash is another"),
-    "cut": (model()[:-1], "cannot be run"),
+    "cut": (model()[:-1], "a damaged one"),
     "flipped": (model().replace(b'"character"', b'"charactes"'), "level 'charactes'"),
     "in the weights": (model().replace(FLOATS, FLOATS[::-1]), "hash is another"),
     "unused": (model().replace(b"by hand", b"by band"), "hash is another"),
@@ -108,10 +110,20 @@ def test_what_is_no_model_of_ours(
 
 
 def test_a_file_is_no_larger_than_stated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onnxguard, "MAX_BYTES", len(model()))
+    monkeypatch.setattr(onnxguard, "MAX_MODEL", len(model()))
     open_bytes(model(), "x.onnx")
     with pytest.raises(DamagedError, match="a model has at most"):
         open_bytes(model(more=field(6, "")), "x.onnx")
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "x.onnx").open("wb") as file:
+        file.truncate(MAX_MODEL + 1)
+    tracemalloc.start()
+    with pytest.raises(DamagedError, match="has more than"):
+        open_model(tmp_path / "x.onnx")
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
 
 
 def test_what_others_made_is_called_that() -> None:

@@ -21,7 +21,7 @@ def test_rows_are_bit_equal_whatever_the_chunk(tiny_model: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"", "cannot be run"), (b"not a model", "cannot be run"), (b"\x08\x08", "cannot be run")],
+    [(b"", "no model file"), (b"not a model", "no model file"), (b"\x08\x08", "no model file")],
 )
 def test_what_is_not_onnx_is_refused(content: bytes, message: str) -> None:
     with pytest.raises(DataError, match=message) as caught:

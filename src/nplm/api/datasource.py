@@ -1,16 +1,18 @@
 """What Python hands in as data: a text file, strings, the folder of a data set, or a Dataset."""
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from nplm.checks import MAX_TEXT_MB
+from nplm.checks import MAX_TEXT_MB, check_above_zero, check_path, check_switch
 from nplm.config import DatasetConfig
 from nplm.errors import DataError, UsageError
 from nplm.text import datafolder, dataset
 from nplm.text.dataset import Dataset
 from nplm.text.lines import file_blocks
-from nplm.text.sources import IN_MEMORY, Source, read_source
+from nplm.text.sources import IN_MEMORY, MAX_MB, Source, read_source
 from nplm.text.vocab import normalize
+from nplm.transaction import named
 
 
 def build_dataset(
@@ -22,9 +24,11 @@ def build_dataset(
     max_mb: float = MAX_TEXT_MB,
 ) -> Dataset:
     """Build a data set and, where there is an `out`, save it there; see `nplm.build`."""
+    check_switch("force", force)
+    check_above_zero("max_mb", max_mb, MAX_MB)
     if out is None:
         return dataset.build(source_of(strings, config.normalize, max_mb), config)
-    folder = Path(out)
+    folder = named(check_path("out", out))
     datafolder.refuse_folder(folder, force=force)
     source = source_of(strings, config.normalize, max_mb)
     datafolder.save(dataset.build(source, config), folder, force=force)
@@ -33,7 +37,7 @@ def build_dataset(
 
 def shares_of(split: Sequence[float | str]) -> tuple[str, str, str]:
     """Three shares as text; UsageError where there are not three."""
-    shares = tuple(map(str, split))
+    shares = tuple(map(str, split)) if isinstance(split, Sequence) else ()
     if len(shares) != 3:
         raise UsageError(f"`split` is {split!r}", "give three shares, as (0.8, 0.1, 0.1)")
     return shares[0], shares[1], shares[2]
@@ -50,7 +54,7 @@ def source_of(
         TypeError: an item is not a string.
     """
     if isinstance(strings, str | Path):
-        path = Path(strings)
+        path = check_path("strings", strings)
         return read_source(file_blocks(path), path.name, form, str(path), max_mb)
     items = list(strings)
     for place, item in enumerate(items):
@@ -73,7 +77,8 @@ def open_data(data: Dataset | str | Path | Iterable[str]) -> tuple[Dataset, Path
     if isinstance(data, Dataset):
         return data, None
     if isinstance(data, str | Path):
-        if Path(data).is_file():
+        path = check_path("data", data)
+        if os.path.isfile(path):  # noqa: PTH113 - raises nothing
             raise DataError(f"{data} is a file", "build a data set of it first: nplm.build(...)")
-        return datafolder.load(Path(data)), Path(data)
+        return datafolder.load(path), path
     return build_dataset(data, DatasetConfig(), None, force=False), None

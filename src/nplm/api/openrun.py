@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nplm.api.datasource import open_data
-from nplm.checks import check_choice
+from nplm.checks import check_choice, check_path
 from nplm.config import RunConfig, SplitName
 from nplm.counts.evaluate import Nats, evaluate
 from nplm.counts.tables import table_of
@@ -48,7 +48,7 @@ class Run:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.folder = Path(path)
+        self.folder = check_path("path", path)
         self._facts = read_facts(self.folder)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -146,7 +146,8 @@ class Run:
         with training_extra("Run.export"):
             from nplm.export.onnxfile import export
         dataset = dataset_of(self.folder, self._facts, Path(data) if data else None, CURE)
-        return export(run, dataset, Path(out), novelty=novelty, private=private, force=force)
+        place = check_path("out", out)
+        return export(run, dataset, place, novelty=novelty, private=private, force=force)
 
     @cached_property
     def _loaded(self) -> "LoadedRun":

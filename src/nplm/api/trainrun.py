@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nplm.api.datasource import open_data
 from nplm.api.openrun import Run
+from nplm.checks import check_path
 from nplm.config import RunConfig
 from nplm.errors import UsageError
 from nplm.extras import training_extra
@@ -15,6 +16,7 @@ from nplm.runs.facts import read_facts
 from nplm.runs.layout import DATASET
 from nplm.text.datafolder import refuse_folder
 from nplm.text.dataset import Dataset
+from nplm.transaction import named
 
 if TYPE_CHECKING:
     from nplm.runs.run import RunEvent
@@ -41,7 +43,7 @@ def train_run(
         raise UsageError("`resume` and `force` contradict each other", "give one of them")
     if not (on_event is None or callable(on_event)):
         raise TypeError(f"`on_event` is {on_event!r}, not a function")
-    target = Path(out)
+    target = named(check_path("out", out))
     resumed = read_facts(target).config if resume else None
     if not resume:
         refuse_run(target, force=force)

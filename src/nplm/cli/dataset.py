@@ -65,7 +65,7 @@ def build(
     with stage(f"writing {folder}"):
         datafolder.save(built, folder, force=force)
     blank = built.source["blank_lines"]
-    skipped = f", {blank:,} blank lines skipped" if blank else ""
+    skipped = f", {format_count(blank, 'blank line')} skipped" if blank else ""
     if min_count:
         unknown = sum(built.unknown(name) for name in sources.SPLITS)
         skipped += f", {format_count(unknown, 'symbol')} of the text unknown"

@@ -58,6 +58,9 @@ def evaluate(
         _print(subject.name, subject.kind, results)
 
 
+KINDS = ("network", "n-gram", "mixture")  # any text may stand in a file
+
+
 @dataclass(frozen=True)
 class Subject:
     """A model, the models it is a mixture of, and the data set to score them on.
@@ -116,9 +119,10 @@ def _open(target: Path | None, data: Path | None) -> Subject:
         onnx = open_file(target)
         dataset = load(data) if data else _find(onnx.card.dataset_sha256, target)
         own = reencode(dataset, onnx.card.vocab, onnx.card.normalize)
-        kind = onnx.card.extra.get("kind", "model")
+        said = onnx.card.extra.get("kind")
+        kind = said if said in KINDS else "model"
         trained_on = dataset.sha256 == onnx.card.dataset_sha256
-        return Subject(str(target), str(kind), onnx, {}, onnx.card, own, None, trained_on)
+        return Subject(str(target), kind, onnx, {}, onnx.card, own, None, trained_on)
     with training_extra("nplm eval of a run (a model.onnx needs no extra)"):
         from nplm.runs.facts import dataset_of
         from nplm.runs.opened import load_run
@@ -153,7 +157,7 @@ def _find(digest: str | None, model: Path) -> "Dataset":
             f"{model} does not say what it was trained on (export onnx --private)",
             "name a data set: --data DIR",
         )
-    for described in sorted(latest.DATA.glob("*/dataset.json")):
+    for described in sorted(latest.finished(latest.DATA, "*/dataset.json")):
         with suppress(DataError):  # a damaged neighbour is not the one
             if read_json(described).get("sha256") == digest:
                 return load(described.parent)

@@ -8,6 +8,7 @@ import typer
 from nplm.cli import latest
 from nplm.cli.console import note, stage
 from nplm.commandline import command_line
+from nplm.errors import UsageError
 from nplm.extras import training_extra
 
 if TYPE_CHECKING:
@@ -34,9 +35,11 @@ def onnx(
         Path | None, typer.Option(help="The data set, if it has moved. (default: where it was)")
     ] = None,
     novelty: Annotated[
-        bool,
-        typer.Option(help="Carry a filter of the list's strings, 4 bytes each, for --novel."),
-    ] = True,
+        bool | None,
+        typer.Option(
+            help="Carry a filter of the list's strings, 4 bytes each, for --novel. (default: yes)"
+        ),
+    ] = None,
     private: Annotated[
         bool, typer.Option("--private", help="Carry neither the filter nor hashes of the data.")
     ] = False,
@@ -49,13 +52,17 @@ def onnx(
         from nplm.runs.opened import load_run
     from nplm.occupied import refuse_existing
 
+    if private and novelty:
+        raise UsageError("--private and --novelty contradict each other", "give one of them")
     folder = latest.run_folder(run)
     target = out or latest.EXPORTS / f"{folder.resolve().name}.onnx"
     refuse_existing(target, force=force)
     opened = load_run(folder)
     dataset = dataset_of(folder, opened.facts, data, "the proof needs that one: --data DIR")
     with stage("tracing, and comparing the file with the network"):
-        proof = write(opened, dataset, target, novelty=novelty, private=private, force=force)
+        proof = write(
+            opened, dataset, target, novelty=novelty is not False, private=private, force=force
+        )
     strings = f"{proof.strings:,} strings equal"
     if proof.differing:
         strings += f" ({proof.differing} part at a draw on a boundary)"
@@ -69,8 +76,8 @@ def onnx(
             f"{4 * len(proof.novelty.hashes):,} bytes (takes another string for one with "
             f"probability {proof.novelty.false_positive_rate:.0e}; --no-novelty leaves it out)"
         )
-    note(_of_the_list(opened, proof, private=private))
     note("next: " + command_line("generate", *([target] if out else [])))
+    note(_of_the_list(opened, proof, private=private))
 
 
 def _of_the_list(run: "LoadedRun", proof: "Proof", *, private: bool) -> str:

@@ -17,6 +17,7 @@ from nplm.commandline import command_line
 from nplm.errors import DataError, NotFoundError, UsageError
 from nplm.extras import training_extra
 from nplm.generation import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
+from nplm.occupied import refuse_input
 from nplm.runs.layout import BEST, CONFIG
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ def generate(
         unique=unique,
         cut=cut,
     )
-    source, card = open_model(model, runtime, device)
+    source, card, path = open_model(model, runtime, device)
+    refuse_input(out, path)
     if novel and card.novelty and card.novelty_splits == ["train"]:
         note("this model knows the train split only: export it again to leave out val and test too")
     longest = walks.default_max_length(card) if max_length is None else max_length
@@ -174,8 +176,10 @@ class Tally:
             )
 
 
-def open_model(path: Path | None, runtime: Runtime, device: str) -> tuple["StepModel", "ModelCard"]:
-    """The model that the options of a command mean, and what it says about itself."""
+def open_model(
+    path: Path | None, runtime: Runtime, device: str
+) -> tuple["StepModel", "ModelCard", Path | None]:
+    """The model that the options of a command mean, what it says about itself, and its file."""
     if runtime == "onnx":
         if path is not None and (path / CONFIG).is_file():
             onnx = _open_export(path, device)
@@ -183,7 +187,7 @@ def open_model(path: Path | None, runtime: Runtime, device: str) -> tuple["StepM
             onnx = latest.open_model(path, device)
         if device == "auto":
             note(f"on {onnx.device}")
-        return onnx, onnx.card
+        return onnx, onnx.card, Path(onnx.where)
     with training_extra("--runtime torch"):
         from nplm.runs.opened import load_run
         from nplm.training.device import for_generating
@@ -191,7 +195,7 @@ def open_model(path: Path | None, runtime: Runtime, device: str) -> tuple["StepM
     place = for_generating(device, run.module)
     if device == "auto":
         note(f"on {place}")
-    return run.on(place), run.card
+    return run.on(place), run.card, None
 
 
 def _open_export(run: Path, device: str) -> "OnnxModel":

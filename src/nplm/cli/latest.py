@@ -3,12 +3,13 @@
 What is damaged is passed over with a note, unless there is nothing else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from nplm.cli.console import note
 from nplm.errors import DataError, NotFoundError
+from nplm.temporaries import is_temporary
 
 if TYPE_CHECKING:
     from nplm.runtime.onnxmodel import OnnxModel
@@ -48,10 +49,10 @@ def run_folder(path: Path | None) -> Path:
     from nplm.runs.header import is_finished
     from nplm.runs.layout import LAST
 
-    def finished(file: Path) -> bool | None:
+    def took_all_steps(file: Path) -> bool | None:
         return is_finished(file.parent) or None
 
-    file, _ = _newest(CHECKPOINTS, f"*/{LAST}", finished, "finished run", "nplm train")
+    file, _ = _newest(CHECKPOINTS, f"*/{LAST}", took_all_steps, "finished run", "nplm train")
     return file.parent
 
 
@@ -64,6 +65,13 @@ def sweep_folder(path: Path | None) -> Path:
     maker = "nplm sweep --grid NAME=VALUES"
     file, _ = _newest(CHECKPOINTS, f"*/{RESULTS}", lambda f: results(f.parent), "sweep", maker)
     return file.parent
+
+
+def finished(folder: Path, pattern: str) -> Iterator[Path]:
+    """The files of a pattern, without those in what is being written, or was when it was cut."""
+    for path in folder.glob(pattern):
+        if not (is_temporary(path) or is_temporary(path.parent)):
+            yield path
 
 
 def _newest(
@@ -79,7 +87,7 @@ def _newest(
         DataError: of the newest, where all are damaged.
     """
     damaged: list[tuple[Path, DataError | OSError]] = []
-    for path in sorted(folder.glob(pattern), key=_age, reverse=True):
+    for path in sorted(finished(folder, pattern), key=_age, reverse=True):
         try:
             opened = opener(path)
         except (DataError, OSError) as error:

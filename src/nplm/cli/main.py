@@ -8,6 +8,7 @@ import sys
 
 from nplm.cli import signals, streams
 
+LONGEST_PART = 40  # characters
 SURROGATES = range(0xD800, 0xE000)  # stand for bytes of a file name or an option that are not UTF-8
 
 
@@ -16,6 +17,7 @@ def main() -> None:
     try:
         signals.install()
         streams.prepare()
+        os.environ["MPLBACKEND"] = "agg"  # nothing is shown, whatever is set for other programs
         code = _guarded()
     except signals.Stopped as stop:
         streams.discard()
@@ -45,8 +47,8 @@ def _guarded() -> int:
     except UnicodeEncodeError as error:
         if not any(ord(character) in SURROGATES for character in str(error.object)):
             raise
-        problem = f"not UTF-8: {error.object!r}; rename what is called so"
-    except RuntimeError as error:
+        problem = f"not UTF-8: {_around(error)!r}; rename what is called so"
+    except (RuntimeError, ImportError) as error:
         if not _of_memory(error):
             raise
         problem = f"there is not enough memory: {_joined(str(error))}; give smaller sizes"
@@ -96,13 +98,21 @@ def _system_problem(error: OSError) -> str:
     reason = error.strerror or str(error)
     if error.filename is not None:
         return f"{os.fsdecode(error.filename)}: {reason}"
+    if error.errno in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
+        return f"the system refuses: {reason}"
     cure = "; free some space" if error.errno == errno.ENOSPC else ""
     return f"cannot write: {reason}{cure}"
 
 
-def _of_memory(error: RuntimeError) -> bool:
-    """Whether it is how torch says that memory is short: of the processor, of a GPU."""
-    return "can't allocate memory" in str(error) or type(error).__name__ == "OutOfMemoryError"
+def _of_memory(error: Exception) -> bool:
+    """Whether it is how torch, or a module being loaded, says that memory is short."""
+    says = ("can't allocate memory", "failed to map segment", "bad_alloc", "llocate memory")
+    return any(part in str(error) for part in says) or type(error).__name__ == "OutOfMemoryError"
+
+
+def _around(error: UnicodeEncodeError) -> str:
+    """What cannot be encoded, with what stands around it: the text may be a whole document."""
+    return error.object[max(0, error.start - LONGEST_PART) : error.end + LONGEST_PART]
 
 
 def _flush() -> None:

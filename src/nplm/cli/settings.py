@@ -126,9 +126,10 @@ def settings_for(
 
 def _settings_in(file: Path, preset_name: str | None, resumed: RunConfig | None) -> RunConfig:
     """The settings of a file over those of a preset: the one asked for, or that the file names."""
-    from nplm.stored import read_toml
+    from nplm.files import read_up_to
+    from nplm.stored import MAX_SETTINGS, parse_toml
 
-    values = read_toml(file, "give a TOML file with tables [model], [train], [mixture]")
+    values = parse_toml(read_up_to(file, MAX_SETTINGS), file)
     for table in ("dataset", "run"):  # so that the config.toml of a run can be used again
         values.pop(table, None)
     named = values.pop("preset", None)

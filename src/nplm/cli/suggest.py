@@ -18,7 +18,7 @@ def suggest(
         list[str],
         typer.Argument(metavar="[MODEL] PREFIX", help="model.onnx (default: the newest), prefix."),
     ],
-    count: Annotated[int, typer.Option("-n", help="How many of each.")] = 10,
+    count: Annotated[int, typer.Option("-n", help="How many of each.", min=1, max=1000)] = 10,
     max_length: Annotated[
         int | None,
         typer.Option(help="Longest completion. (default: twice the longest of training)"),
@@ -29,8 +29,6 @@ def suggest(
     from nplm.runtime.automatoncache import AutomatonCache
     from nplm.runtime.suggest import suggest as find
 
-    if not 1 <= count <= 1000:
-        raise UsageError(f"-n is {count}", "it must be between 1 and 1000")
     if len(words) > 2:
         raise UsageError(f"{len(words)} words are given", "give a model and a prefix, or a prefix")
     *paths, prefix = words
@@ -52,10 +50,15 @@ def suggest(
         cells = ["", "", "", ""]
         if k < len(suggestions.next_symbols):
             symbol = suggestions.next_symbols[k]
-            text = "(end)" if symbol.symbol is None else repr(symbol.symbol)[1:-1]
+            text = "(end)" if symbol.symbol is None else _printable(symbol.symbol)
             cells[:2] = [escape(text), f"{symbol.probability:.4f}"]
         if k < len(suggestions.completions):
             whole = suggestions.completions[k]
-            cells[2:] = [escape(whole.text), f"{whole.probability:.4f}"]
+            cells[2:] = [escape(_printable(whole.text)), f"{whole.probability:.4f}"]
         table.add_row(*cells)
     stdout().print(table)
+
+
+def _printable(text: str) -> str:
+    """A text of the list without characters that a terminal would obey."""
+    return repr(text)[1:-1]

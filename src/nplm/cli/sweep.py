@@ -14,6 +14,7 @@ from nplm.config import PresetName
 from nplm.errors import DataError, InterruptedRunError, UsageError
 from nplm.extras import training_extra
 from nplm.presets import format_value, nearest
+from nplm.transaction import named
 
 if TYPE_CHECKING:
     from nplm.runs.trials import Outcome, Trial
@@ -69,7 +70,7 @@ def sweep(
         from nplm.runs.replacement import destination
         from nplm.runs.trials import RESULTS, best, plan
     folder = latest.dataset_folder(source)
-    target = out or latest.CHECKPOINTS / f"{folder.name}-sweep"
+    target = named(out) if out else latest.CHECKPOINTS / f"{named(folder).name}-sweep"
     trials = plan(base, points, target)
     work, result = sweeps.work_folder(target, force=force), destination(target)
     with stop_on_signal() as stop:

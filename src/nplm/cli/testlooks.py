@@ -31,11 +31,11 @@ def count_file(model: Path, nats_per_symbol: float) -> int | None:
     A file may lie where nobody but its maker writes: then the look is taken, and not counted.
     """
     from nplm.runs.looks import file_looks, record_file_look
-    from nplm.stored import MAX_TENSORS, read_stored
+    from nplm.stored import MAX_MODEL, read_stored
 
     before = None
     try:
-        digest = hashlib.sha256(read_stored(model, MAX_TENSORS)).hexdigest()
+        digest = hashlib.sha256(read_stored(model, MAX_MODEL)).hexdigest()
         before = file_looks(model, digest)
         _tell(before, "model")
         record_file_look(model, digest, nats_per_symbol)

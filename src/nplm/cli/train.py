@@ -14,6 +14,7 @@ from nplm.commandline import command_line, quote
 from nplm.config import PresetName
 from nplm.errors import DataError, ExistsError, InterruptedRunError, UsageError
 from nplm.extras import training_extra
+from nplm.transaction import named
 
 if TYPE_CHECKING:
     from nplm.runs.opened import LoadedRun
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 
 RUN = "Run"
+LONGEST_SAMPLE = 500  # symbols of a string that the summary shows
 
 
 @with_settings
@@ -62,19 +64,22 @@ def train(
         from nplm.runs import run
         from nplm.runs.facts import read_facts, resume_command
         from nplm.runs.header import is_finished
+        from nplm.runs.layout import LAST
         from nplm.runs.opened import load_run
         from nplm.runs.replacement import destination
         from nplm.runs.runplace import refuse_run, work_folder
     if resume and force:
         raise UsageError("--resume and --force contradict each other", "give one of them")
     dataset, folder = _dataset(source)
-    target = out or latest.CHECKPOINTS / folder.name
+    target = named(out) if out else latest.CHECKPOINTS / named(folder).name
     if not resume:
         refuse_run(target, force=force)
     resumed = read_facts(target) if resume else None
     resolved = settings_for(preset_name, config, settings, resumed.config if resumed else None)
     work = work_folder(target, force=force)
     result = destination(target)
+    if work != target and (work / LAST).exists():
+        note(f"{work} was not finished, and is begun anew")
     with stop_on_signal() as stop:
         events = run.train(
             target, resolved, dataset, folder, device, resume=resume, force=force, stop=stop
@@ -173,6 +178,7 @@ def _summary(run: "LoadedRun", started: "Started") -> None:
         shares = zip(run.parts(), run.module.weights, strict=True)
         note("mixture: " + ", ".join(f"{name} {weight:.3f}" for name, weight in shares))
     note(f"run: {quote(run.folder)}")
-    sampling = SamplingConfig(max_length=default_max_length(run.card))
+    longest = min(default_max_length(run.card), LONGEST_SAMPLE)
+    sampling = SamplingConfig(max_length=longest)
     for string in generate(run.model, run.card, sampling, StreamConfig(indices=10)):
         note(f"  {string.text}")

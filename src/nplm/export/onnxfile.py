@@ -21,7 +21,7 @@ from nplm import __version__
 from nplm.counts.contexts import ContextTable
 from nplm.counts.evaluate import evaluate
 from nplm.counts.tables import table_of
-from nplm.errors import DamagedError, DataError, VerificationError
+from nplm.errors import DamagedError, DataError, ExistsError, VerificationError
 from nplm.export.proof import BOUNDARY_TOLERANCE, PROOF_STRINGS, TOLERANCE, Proof, prove
 from nplm.occupied import refuse_existing
 from nplm.runs.header import weights_digest
@@ -31,10 +31,11 @@ from nplm.runtime.modelcard import SHA256, ModelCard
 from nplm.runtime.novelty import NoveltyFilter
 from nplm.runtime.onnxguard import INPUT, IR_VERSION, OPSET, OUTPUT, read_envelope
 from nplm.runtime.onnxmodel import open_bytes
+from nplm.stored import read_json
 from nplm.text.dataset import Dataset
 from nplm.text.sources import SPLITS
 from nplm.training.mixture import Mixture
-from nplm.transaction import as_json, write_files
+from nplm.transaction import as_json, place_of, write_together
 
 MAX_PRIVATE_ORDER = 3  # an n-gram of it holds pairs of symbols: docs/model-file.md, what it reveals
 
@@ -56,12 +57,14 @@ def export(
 
     Raises:
         DataError: `private`, and the n-gram among the parts has more than 3 symbols.
-        ExistsError: `out` exists and `force` is not given.
+        ExistsError: `out` exists and `force` is not given, or `out`.json is not of a model.
         VerificationError: onnxruntime does not compute what torch computes; `out` is as it was.
     """
-    sidecar = out.with_name(out.name + ".json")
+    place = place_of(out)
+    sidecar = place.with_name(place.name + ".json")
     refuse_existing(out, force=force)
     refuse_existing(sidecar, force=force)
+    _refuse_foreign(sidecar)
     if private:
         _refuse_revealing(run)
     table = table_of(dataset, "train", run.model.block_size)
@@ -77,8 +80,21 @@ def export(
         cure = "the old file, if any, is unchanged; please report this"
         raise VerificationError(error.problem, cure) from error
     facts = {**card.facts(), "sha256": hashlib.sha256(content).hexdigest()}
-    write_files({out: content, sidecar: as_json(facts)}, force=force)
+    write_together({out: content, sidecar: as_json(facts)}, force=force)
     return replace(proof, novelty=strings_filter)
+
+
+def _refuse_foreign(sidecar: Path) -> None:
+    """Raise ExistsError where something else than the description of a model has its name."""
+    if not sidecar.exists():
+        return
+    try:
+        ours = {"format", "block_size"} <= read_json(sidecar).keys()
+    except DamagedError:
+        ours = False
+    if not ours:
+        problem = f"{sidecar} would be replaced, and describes no model"
+        raise ExistsError(sidecar, problem, "move it away or choose another `out`")
 
 
 def _refuse_revealing(run: LoadedRun) -> None:

@@ -28,13 +28,13 @@ from nplm.files import sha256
 from nplm.runs.facts import CURE
 from nplm.runs.header import numbers_of
 from nplm.runs.layout import BEST, CONFIG, LAST, LOCK, LOSSES, METRICS, NGRAM, NO_RUN, VOCAB
-from nplm.runs.metrics import lines_until
+from nplm.runs.metrics import batch_losses, lines_until
 from nplm.runs.tensorfile import check_layout, read_tensors, write_tensors
-from nplm.stored import MAX_DOCUMENT, MAX_LOSSES, read_stored
+from nplm.stored import MAX_DOCUMENT, read_stored
 from nplm.training.events import Evaluated
 from nplm.training.mixture import NGramTable
 from nplm.training.recipe import Recipe, RecipeState
-from nplm.transaction import append, write_bytes
+from nplm.transaction import append, place_of, write_bytes
 
 STANDS = "the last checkpoint stands"
 
@@ -97,8 +97,10 @@ class Writer:
         )
         _check_state(self.folder / LAST, state, recipe)
         write_bytes(self.folder / METRICS, b"".join(lines_until(self.folder, step)))
-        losses = read_stored(self.folder / LOSSES, MAX_LOSSES)[: 4 * step]
-        write_bytes(self.folder / LOSSES, losses)
+        losses = np.full(step, np.nan, np.float32)  # where the log has lost some
+        logged = batch_losses(self.folder)[:step]
+        losses[: len(logged)] = logged
+        write_bytes(self.folder / LOSSES, losses.tobytes())
         return state
 
 
@@ -123,7 +125,7 @@ def locked(folder: Path) -> Iterator[None]:
         PathError: it cannot be made.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        place_of(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise PathError(
             folder, f"cannot write {folder}: {error.strerror}", "choose another `out`"

@@ -13,7 +13,7 @@ from nplm.config import (
     RunConfig,
     TrainConfig,
 )
-from nplm.errors import DataError, NotFoundError
+from nplm.errors import DataError, NotFoundError, UsageError
 from nplm.record import Record
 from nplm.runs.layout import CONFIG, NO_RUN, VOCAB
 from nplm.runtime.modelcard import ModelCard
@@ -21,7 +21,7 @@ from nplm.stored import read_json, read_toml
 from nplm.text.datafolder import load, read_vocab
 from nplm.text.dataset import Dataset
 from nplm.text.tokenizer import LEVEL
-from nplm.transaction import as_json, write_files
+from nplm.transaction import as_json, write_together
 
 CURE = "train again"
 MAX_THREADS = 1024
@@ -96,7 +96,7 @@ def write_facts(run: Path, facts: RunFacts) -> None:
         **({"unknown": True} if facts.card.vocab.unknown else {}),
     }
     settings = tomli_w.dumps(tables).encode("utf-8")
-    write_files({run / CONFIG: settings, run / VOCAB: as_json(vocab)})
+    write_together({run / CONFIG: settings, run / VOCAB: as_json(vocab)})
 
 
 def resume_command(dataset: Path, run: Path) -> str:
@@ -129,12 +129,16 @@ def read_facts(run: Path) -> RunFacts:
     except NotFoundError:
         raise NotFoundError(run, f"there is no run in {run}", NO_RUN) from None
     vocab = Record(read_json(run / VOCAB, NO_RUN), run / VOCAB, CURE)
-    config = RunConfig(
+    parts = (
         tables.choice("preset", PresetName),
         tables.settings("model", ModelConfig),
         tables.settings("train", TrainConfig),
         tables.settings("mixture", MixtureConfig),
     )
+    try:
+        config = RunConfig(*parts)
+    except UsageError as error:
+        raise tables.wrong(error.problem) from error
     if config.mixture.ngram and not config.mixture.order:
         raise tables.wrong("mixture.order is 0, which training would have settled")
     dataset, settings = tables.table("dataset"), tables.table("run")

@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from nplm.errors import PathError
 from nplm.runs.layout import LOOKS
 from nplm.stored import MAX_LOG, read_stored
+from nplm.transaction import append
 
 
 def looks(run: Path) -> int:
@@ -59,12 +59,5 @@ def beside(model: Path) -> Path:
 
 
 def _append(path: Path, line: dict[str, Any]) -> None:
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-    except OSError as error:
-        raise PathError(
-            path,
-            f"cannot record in {path} that test is looked at: {error.strerror}",
-            "make its folder writable",
-        ) from error
+    content = (json.dumps(line) + "\n").encode("utf-8")
+    append(path, content, "a look at test must be recorded: make the folder writable")

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nplm.errors import ExistsError, PathError
-from nplm.files import read_bytes
 from nplm.outputfolder import discard_folder, replace_folder
 from nplm.runs.layout import MARK
+from nplm.stored import KIB, read_stored
 from nplm.temporaries import is_temporary, remove_stale
 from nplm.transaction import place_of, remove_file, write_bytes
 
 NEW = ".new"
+MAX_NAME = 4 * KIB  # bytes of a folder's name
 
 
 def folder_beside(folder: Path) -> Path:
@@ -81,4 +82,6 @@ def settle(folder: Path) -> None:
 
 def _mark(folder: Path) -> str | None:
     mark = folder / MARK
-    return read_bytes(mark).decode("utf-8", "surrogateescape") if mark.is_file() else None
+    if not mark.is_file():
+        return None
+    return read_stored(mark, MAX_NAME).decode("utf-8", "surrogateescape")

@@ -7,6 +7,7 @@ from nplm.errors import ExistsError
 from nplm.occupied import refuse_foreign
 from nplm.runs.layout import BEST, DATASET, FILES, LAST, LOCK, MARK
 from nplm.runs.replacement import folder_beside
+from nplm.temporaries import is_temporary
 from nplm.text import datafolder
 from nplm.transaction import remove_file
 
@@ -45,6 +46,6 @@ def refuse_other(folder: Path) -> None:
 
 def clear(folder: Path, keep: Collection[str] = ()) -> None:
     """Remove what is left of an earlier run, its pictures too, and of writes that a kill cut."""
-    names = (name for name in FILES if name not in keep)
-    for path in [*(folder / name for name in names), *folder.glob(".*.tmp")]:
+    stale = filter(is_temporary, folder.iterdir())
+    for path in [*(folder / name for name in FILES if name not in keep), *stale]:
         remove_file(path)

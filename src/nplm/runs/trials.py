@@ -196,12 +196,16 @@ def _fixed(config: Mapping[str, Any], swept: Values) -> dict[str, Any]:
 
 
 def _read(folder: Path) -> dict[str, dict[str, Any]]:
-    path, records = folder / RESULTS, {}
+    path = folder / RESULTS
+    records: dict[str, dict[str, Any]] = {}
     for number, line in enumerate(stored_lines(path), start=1):
         where = f", line {number},"
         record = Record.of(parse_json(line, path, where, CURE), path, CURE, where)
         _check(record)
-        records[name_of(record.values["values"])] = dict(record.values)
+        swept = record.values["values"]
+        if any(swept.keys() != other["values"].keys() for other in records.values()):
+            raise record.wrong("values are of other settings than in line 1")
+        records[name_of(swept)] = dict(record.values)
     return records
 
 

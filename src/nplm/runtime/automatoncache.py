@@ -10,7 +10,7 @@ and ends it, so generators of one model may be interleaved and shared by threads
 from dataclasses import replace
 from threading import Lock
 
-from nplm.errors import UsageError
+from nplm.checks import check_number
 from nplm.generation import DEFAULT_CACHE_MB, SamplingConfig
 from nplm.runtime.automaton import Automaton, Lazy, Passing, make_automaton
 from nplm.runtime.constraint import Constraint
@@ -43,8 +43,7 @@ class AutomatonCache:
     def __init__(
         self, model: StepModel, card: ModelCard, cache_mb: float = DEFAULT_CACHE_MB
     ) -> None:
-        if not 0 <= cache_mb <= MAX_CACHE_MB:
-            raise UsageError(f"`cache_mb` is {cache_mb}", f"give 0 to {MAX_CACHE_MB:,} megabytes")
+        check_number("cache_mb", cache_mb, 0.0, MAX_CACHE_MB)
         self.model, self.card = model, card
         self._bytes = cache_mb * 1e6
         self.turn = Lock()

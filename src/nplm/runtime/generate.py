@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from nplm.checks import MAX_SIZE, WALK_SYMBOLS
+from nplm.checks import MAX_SIZE, VAIN_SYMBOLS, WALK_SYMBOLS
 from nplm.errors import ConstraintError
 from nplm.generation import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
 from nplm.runtime.automatoncache import AutomatonCache
@@ -85,7 +85,9 @@ def _chosen(
     too_long = 0
     while stream.wants(found, first):
         rows = min(rows, stream.at_most(found, first))
-        if not rows or first - last_found >= stream.patience:
+        vain = first - last_found
+        gives_up = vain >= stream.patience or vain * sampling.max_length >= VAIN_SYMBOLS
+        if not rows or (stream.indices is None and gives_up):
             raise _too_few(found, stream, first - stream.start, too_long)
         with cache.turn:
             automaton = cache.of(sampling, logs=nats)

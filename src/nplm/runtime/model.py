@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from nplm.checks import check_path
 from nplm.generation import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
 from nplm.runtime import generate as walks
 from nplm.runtime.automatoncache import AutomatonCache
@@ -48,8 +49,9 @@ class Model:
         threads: int = 1,
         cache_mb: float = DEFAULT_CACHE_MB,
     ) -> None:
-        self._options = (str(path), device, threads, cache_mb)
-        self._model = open_model(Path(path), device, threads)
+        file = check_path("path", path)
+        self._options = (str(file), device, threads, cache_mb)
+        self._model = open_model(file, device, threads)
         self._cache = AutomatonCache(self._model, self._model.card, cache_mb)
         self._scorer = Scorer(self._cache)
 

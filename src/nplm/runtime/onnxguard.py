@@ -25,11 +25,11 @@ from nplm.runtime.protobuf import (
     read_message,
     text_of,
 )
-from nplm.stored import shorten
+from nplm.stored import MAX_MODEL, shorten
 
 OPSET = 18
 IR_VERSION = 8  # the one of opset 18: onnxruntime since 2023 reads it
-MAX_BYTES = 1 << 30  # of a file; the tables of an n-gram take at most half of it
+MAKE = "make one: nplm export onnx"
 MAX_NODES = 4096  # also constants; 16 networks of 16 layers beside a 65-gram have 2,600
 MAX_NAME = 256  # bytes
 MAX_DIMENSIONS = 4
@@ -127,8 +127,8 @@ def read_envelope(content: bytes, where: str) -> Envelope:
         DamagedError: it is not ONNX, of another version, or has what no model of ours has.
     """
     try:
-        if len(content) > MAX_BYTES:
-            raise WireError(f"it has {len(content):,} bytes; a model has at most {MAX_BYTES:,}")
+        if len(content) > MAX_MODEL:
+            raise WireError(f"it has {len(content):,} bytes; a model has at most {MAX_MODEL:,}")
         model = read_message(content, 0, len(content), MODEL)
         graph = model.one("graph")
         places, metadata = {}, {}
@@ -140,7 +140,8 @@ def read_envelope(content: bytes, where: str) -> Envelope:
         if any(key.startswith("nplm.") for key in metadata):  # others are told so by their card
             _check_versions(content, model)
     except WireError as error:
-        raise refused(where, error) from error
+        problem = f"{where} is no model file, or a damaged one: {error}"
+        raise DamagedError(where, problem, MAKE) from error
     return Envelope(metadata, places, graph)
 
 
@@ -175,7 +176,7 @@ def check_graph(content: bytes, graph: Field, block_size: int, vocab_size: int, 
 
 def refused(where: str, reason: object) -> DamagedError:
     """The error for a file that is not to be run."""
-    return DamagedError(where, f"{where} cannot be run: {reason}", "make one: nplm export onnx")
+    return DamagedError(where, f"{where} cannot be run: {reason}", MAKE)
 
 
 def _check_versions(content: bytes, model: Message) -> None:

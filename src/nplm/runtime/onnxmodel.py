@@ -14,17 +14,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.checks import check_integer
+from nplm.checks import check_integer, check_text
 from nplm.commandline import command_line
 from nplm.errors import DamagedError, DeviceError
 from nplm.runtime.checksum import checksum_matches
 from nplm.runtime.modelcard import SHA256, ModelCard
 from nplm.runtime.onnxguard import INPUT, OUTPUT, check_graph, read_envelope, refused
-from nplm.stored import MAX_TENSORS, read_stored
+from nplm.stored import MAX_MODEL, read_stored
 
 if TYPE_CHECKING:
     import onnxruntime
 
+MAX_THREADS = 1024
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
@@ -34,6 +35,7 @@ class OnnxModel:
     Attributes:
         card: what the file says about itself.
         device: "cpu" or "cuda", the provider that runs it.
+        where: its path, as messages name it.
     """
 
     def __init__(
@@ -42,7 +44,7 @@ class OnnxModel:
         self._session = session
         self.card = card
         self.device = device
-        self._where = where
+        self.where = where
 
     @property
     def block_size(self) -> int:
@@ -61,14 +63,14 @@ class OnnxModel:
         try:
             (logits,) = self._session.run([OUTPUT], {INPUT: contexts})
         except Exception as error:  # onnxruntime's exceptions share no base class
-            raise refused(self._where, _reason(error)) from error
+            raise refused(self.where, _reason(error)) from error
         shape = (len(contexts), self.vocab_size)
         if not isinstance(logits, np.ndarray) or logits.dtype != np.float32:
-            raise refused(self._where, f"it gives no {np.dtype(np.float32)}")
+            raise refused(self.where, f"it gives no {np.dtype(np.float32)}")
         if logits.shape != shape:
-            raise refused(self._where, f"it gives {logits.shape}, not {shape} numbers")
+            raise refused(self.where, f"it gives {logits.shape}, not {shape} numbers")
         if not np.isfinite(logits).all():
-            raise refused(self._where, "it gives numbers that are not finite")
+            raise refused(self.where, "it gives numbers that are not finite")
         return logits
 
 
@@ -83,11 +85,11 @@ def open_model(path: Path, device: str = "cpu", threads: int = 1) -> OnnxModel:
         DamagedError: it is not ONNX, its metadata is broken, or its own hash is another.
         DataError: it is not a model of ours.
         DeviceError: the device is not available.
-        UsageError: `threads` is not a whole number above 0.
+        UsageError: `threads` is not a whole number from 1 to 1024.
     """
-    check_integer("threads", threads, 1)
-    made_by = command_line("export", "onnx", *([path] if path.is_dir() else []))
-    content = read_stored(path, MAX_TENSORS, f"make one: {made_by}")
+    check_integer("threads", threads, 1, MAX_THREADS)
+    made_by = command_line("export", "onnx", *([path] if os.path.isdir(path) else []))  # noqa: PTH112 - raises nothing
+    content = read_stored(path, MAX_MODEL, f"make one: {made_by}")
     return open_bytes(content, str(path), device, threads)
 
 
@@ -139,6 +141,7 @@ def choose_device(device: str) -> str:
     Raises:
         DeviceError: CUDA was asked for and this onnxruntime has no CUDA provider.
     """
+    check_text("device", device)
     available = PROVIDERS["cuda"] in available_providers()
     if device == "auto":
         return "cuda" if available else "cpu"

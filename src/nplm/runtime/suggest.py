@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.checks import MAX_EXPANSIONS, QUEUE_SYMBOLS, check_integer
+from nplm.checks import MAX_EXPANSIONS, MAX_SUGGESTIONS, QUEUE_SYMBOLS, check_integer, check_text
 from nplm.errors import ConstraintError
 from nplm.generation import SamplingConfig
 from nplm.runtime.automaton import Automaton
@@ -57,9 +57,10 @@ def suggest(
     Raises:
         DataError: the prefix has a symbol the model does not know.
         ConstraintError: the prefix is longer than `max_length`, or the search would not end soon.
-        UsageError: `count` is not a whole number from 0 up.
+        UsageError: `count` is not a whole number from 0 to 1,000.
     """
-    check_integer("count", count, 0)
+    check_integer("count", count, 0, MAX_SUGGESTIONS)
+    check_text("prefix", prefix)
     card = cache.card
     longest = default_max_length(card) if max_length is None else max_length
     ids = card.encode(prefix)

@@ -1,7 +1,7 @@
 """The folder of a data set: written whole or not at all, read with distrust.
 
 `dataset.json` describes three flat arrays of ids, one a split, in which every string is followed by
-one boundary; they are memory-mapped on load.
+one boundary.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 from nplm.checks import MAX_SEED
 from nplm.config import Normalization, SplitBy
 from nplm.errors import DamagedError, DataError, ExistsError, NotFoundError
-from nplm.occupied import refuse_existing, refuse_foreign
+from nplm.occupied import already, refuse_foreign
 from nplm.outputfolder import output_folder
 from nplm.record import Record
 from nplm.stored import read_json, shorten
@@ -21,7 +21,7 @@ from nplm.text.sources import SPLITS
 from nplm.text.strings import Ids, Strings
 from nplm.text.tokenizer import LEVEL
 from nplm.text.vocab import BOUNDARY, Vocab
-from nplm.transaction import as_json
+from nplm.transaction import as_json, named
 
 CURE = "build it again"
 DESCRIPTION = "dataset.json"
@@ -33,7 +33,8 @@ def refuse_folder(folder: Path, *, force: bool) -> None:
 
     It must be new, or (with `force`) a data set and nothing else.
     """
-    refuse_existing(folder, force=force)
+    if folder.exists() and not force:
+        raise already(folder)
     if not folder.exists():
         return
     if not (folder / DESCRIPTION).exists():
@@ -50,8 +51,12 @@ def save(dataset: Dataset, folder: Path, *, force: bool = False) -> None:
         ExistsError: as `refuse_folder`, also when another process made it meanwhile.
         PathError: it cannot be written; what was there is as it was.
     """
-    refuse_folder(folder, force=force)
-    with output_folder(folder, force=force) as scratch:
+
+    def refuse() -> None:
+        refuse_folder(folder, force=force)
+
+    refuse()
+    with output_folder(folder, force=force, refuse=refuse) as scratch:
         for name, strings in dataset.splits.items():
             with scratch.file(f"{name}.npy") as file:
                 np.save(file, strings.ids)
@@ -105,7 +110,8 @@ def read(folder: Path) -> Dataset:
         raise facts.wrong("unknown is not what the format says")
     check_source(facts.table("source"))
     splits = {name: Strings.of_ids(read_ids(folder / f"{name}.npy")) for name in SPLITS}
-    return Dataset(folder.name, vocab, form, splits, facts.values["source"], facts.digest("sha256"))
+    name, source = named(folder).name, facts.values["source"]
+    return Dataset(name, vocab, form, splits, source, facts.digest("sha256"))
 
 
 def read_vocab(facts: Record) -> Vocab:

@@ -24,7 +24,7 @@ CURE = "build the data set again"
 
 
 def read_ids(path: Path) -> Ids:
-    """(N,) the ids in a file, mapped into memory, which cannot be written.
+    """(N,) the ids in a file, which cannot be written: no map, whose file could be cut below it.
 
     Raises:
         DamagedError: it is not such a file, or not as long as it says.
@@ -39,9 +39,11 @@ def read_ids(path: Path) -> Ids:
         if size != start + count * dtype.itemsize:
             problem = f"{path} has {size:,} bytes, not the {count:,} ids that it declares"
             raise DamagedError(path, problem, CURE)
-        if not count:  # nothing cannot be mapped
-            return np.zeros(0, dtype)
-        return np.asarray(np.memmap(file, dtype, "r", start, (count,)))
+        file.seek(start)
+        content = file.read(size - start)
+    if len(content) != size - start:
+        raise DamagedError(path, f"{path} became shorter while it was read", CURE)
+    return np.frombuffer(content, dtype)
 
 
 def _header(file: IO[bytes]) -> bytes:

@@ -57,7 +57,8 @@ def read_source(
         strings += found
         blank += len(lines.texts) - len(found)
     if not strings:
-        raise DataError(f"{name} has no strings in it", "give a text file with one string a line")
+        problem = f"{path or name} has no strings in it"
+        raise DataError(problem, "give a text file with one string a line")
     return Source(name, strings, blank, path)
 
 
