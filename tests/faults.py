@@ -9,7 +9,6 @@ same output; is nothing temporary left. With --points, N faults of each command,
 Exit code 1 where anything is not so.
 """
 
-import argparse
 import errno
 import os
 import random
@@ -22,7 +21,17 @@ from pathlib import Path
 from typing import Any, Self
 
 from nplm import renames
-from workplace import COMMANDS, Command, Workplace, digest, goes_on, leftovers, run, state
+from workplace import (
+    COMMANDS,
+    Command,
+    Workplace,
+    digest,
+    goes_on,
+    leftovers,
+    options_of,
+    run,
+    state,
+)
 
 Chosen = Callable[[list[tuple[int, bool]]], list[tuple[int, bool]]]
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES)
@@ -179,15 +188,11 @@ def attack(place: Workplace, command: Command, *, free: bool, chosen: Chosen) ->
 
 
 def main(arguments: list[str], place: Workplace | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--points", type=int)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("commands", nargs="*", default=[*COMMANDS])
-    options = parser.parse_args(arguments)
+    options = options_of(arguments, __doc__, "points", None)
     draw = random.Random(options.seed)
 
     def chosen(faults: list[tuple[int, bool]]) -> list[tuple[int, bool]]:
-        return draw.sample(faults, min(options.points or len(faults), len(faults)))
+        return draw.sample(faults, min(options.count or len(faults), len(faults)))
 
     place = place or Workplace(options.commands)
     print(f"{'command':9} {'output':7} {'points':>6} {'faults':>6}  what stood there", flush=True)

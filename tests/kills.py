@@ -9,7 +9,6 @@ must be the whole old one or the whole new one, going on (or the same command ag
 the new one, and nothing temporary may be left. Exit code 1 where anything is not so.
 """
 
-import argparse
 import random
 import signal
 import sys
@@ -25,6 +24,7 @@ from workplace import (
     digest,
     goes_on,
     leftovers,
+    options_of,
     run,
     state,
     temporaries,
@@ -72,14 +72,10 @@ def ends_well(ended: Ended, number: int, cut: list[str]) -> bool:
 
 
 def main(arguments: list[str], place: Workplace | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=500)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("commands", nargs="*", default=[*COMMANDS])
-    options = parser.parse_args(arguments)
+    options = options_of(arguments, __doc__, "kills", 500)
     place = place or Workplace(options.commands)
     moments, failures = random.Random(options.seed), 0
-    numbers = [SIGNALS[k % len(SIGNALS)] for k in range(options.kills)]
+    numbers = [SIGNALS[k % len(SIGNALS)] for k in range(options.count)]
     moments.shuffle(numbers)
     tallies: dict[str, Counter[str]] = {name: Counter() for name in options.commands}
     for kill, number in enumerate(numbers):

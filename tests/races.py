@@ -8,14 +8,13 @@ least one succeeds. In either case the output is all of one of them, and nothing
 Exit code 1 where anything is not so.
 """
 
-import argparse
 import random
 import sys
 import time
 from collections import Counter
 
 from faults import remove
-from workplace import COMMANDS, Command, Process, Workplace, digest, leftovers
+from workplace import COMMANDS, Command, Process, Workplace, digest, leftovers, options_of
 
 
 def attack(place: Workplace, command: Command, delay: float, *, force: bool) -> tuple[int, str]:
@@ -35,24 +34,20 @@ def attack(place: Workplace, command: Command, delay: float, *, force: bool) -> 
 
 
 def main(arguments: list[str], place: Workplace | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--times", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("commands", nargs="*", default=[*COMMANDS])
-    options = parser.parse_args(arguments)
+    options = options_of(arguments, __doc__, "times", 50)
     place = place or Workplace(options.commands)
     delays, failures = random.Random(options.seed), 0
     print(f"{'command':9} {'times':>5} {'one':>5} {'both':>5}  succeeded", flush=True)
     for command in map(COMMANDS.__getitem__, options.commands):
         successes: Counter[int] = Counter()
-        for k in range(options.times):
+        for k in range(options.count):
             delay = delays.choice((0.0, 0.0, 0.02, 0.1))
             winners, wrong = attack(place, command, delay, force=bool(k % 2))
             successes[winners] += 1
             if wrong:
                 failures += 1
                 print(f"  WRONG {command.name} {wrong}", flush=True)
-        print(f"{command.name:9} {options.times:5} {successes[1]:5} {successes[2]:5}", flush=True)
+        print(f"{command.name:9} {options.count:5} {successes[1]:5} {successes[2]:5}", flush=True)
     print(f"{failures} races left something that is not one whole output")
     return min(failures, 1)
 

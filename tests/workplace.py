@@ -4,6 +4,7 @@ The parent imports everything once and never computes: a fork of it starts in no
 failed, killed or run beside another one. Used by faults.py, kills.py and races.py.
 """
 
+import argparse
 import hashlib
 import importlib
 import json
@@ -111,6 +112,17 @@ class Process:
         said = self._said.read_text(encoding="utf-8", errors="replace")
         self._said.unlink()
         return Ended(os.waitstatus_to_exitcode(status), said)
+
+
+def options_of(
+    arguments: list[str], description: str, count: str, default: int | None
+) -> argparse.Namespace:
+    """What an attack was asked for: `count` (of its own name), `seed` and `commands`."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument(f"--{count}", dest="count", type=int, default=default)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("commands", nargs="*", default=[*COMMANDS])
+    return parser.parse_args(arguments)
 
 
 def _run(folder: Path, words: list[str], said: Path, before: Callable[[], object]) -> NoReturn:

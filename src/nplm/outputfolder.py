@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nplm.renames import exchange, rename_new
 from nplm.temporaries import claimed, remove, temporary_for
-from nplm.transaction import OutputFile, confirm, created, rename_free, staged, told
+from nplm.transaction import OutputFile, confirm, created, path_errors, rename_free, staged
 from nplm.turns import sync, turn
 
 
@@ -38,11 +38,11 @@ def output_folder(
         PathError: something in it cannot be written; `path` is as it was.
     """
     with staged([path]) as (output,):
-        with told(path):
+        with path_errors(path):
             output.temporary.mkdir()
         with claimed(output.temporary):
             yield OutputFolder(path, output.temporary)
-        with told(path), turn(output.place.parent):
+        with path_errors(path), turn(output.place.parent):
             sync(output.temporary)
             refuse()
             if force and output.place.is_dir():
@@ -58,7 +58,7 @@ def replace_folder(new: Path, place: Path) -> None:
     Raises:
         PathError: it cannot be done; both are as they were.
     """
-    with told(place), turn(place.parent):
+    with path_errors(place), turn(place.parent):
         if os.path.lexists(place):
             exchange(new, place)
         else:
@@ -72,7 +72,7 @@ def discard_folder(path: Path) -> None:
     Raises:
         PathError: it cannot be removed.
     """
-    with told(path, "remove it by hand"):
+    with path_errors(path, "remove it by hand"):
         temporary = temporary_for(path)
         path.rename(temporary)
         remove(temporary)

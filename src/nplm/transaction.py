@@ -34,16 +34,16 @@ class OutputFile:
         self._path, self._file = path, file
 
     def write(self, content: bytes) -> int:
-        with told(self._path):
+        with path_errors(self._path):
             return self._file.write(content)
 
     def flush(self) -> None:
-        with told(self._path):
+        with path_errors(self._path):
             self._file.flush()
 
     def close(self) -> None:
         """All of it is on the disk after this."""
-        with told(self._path):
+        with path_errors(self._path):
             try:
                 self._file.flush()
                 os.fsync(self._file.fileno())
@@ -95,13 +95,13 @@ def write_together(contents: Mapping[Path, bytes], *, force: bool = True) -> Non
     first = next(iter(contents))
     with staged([*contents]) as outputs:
         together = outputs[0].temporary
-        with told(first):
+        with path_errors(first):
             together.mkdir()
         for output, content in zip(outputs, contents.values(), strict=True):
             with created(output.path, together / output.place.name) as file:
                 file.write(content)
         with turn(together.parent):
-            with told(first):
+            with path_errors(first):
                 sync(together)
                 _publish_together(together, outputs, force=force)
             confirm(first, outputs[0].place)
@@ -114,7 +114,7 @@ def as_json(content: Any) -> bytes:
 
 def append(path: Path, content: bytes, cure: str) -> None:
     """Add to the end of a file, onto the disk; a failure may leave a part of `content`."""
-    with told(path, cure), path.open("ab") as file:
+    with path_errors(path, cure), path.open("ab") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
@@ -126,7 +126,7 @@ def remove_file(path: Path) -> None:
     Raises:
         PathError: it cannot be removed.
     """
-    with told(path, "remove it by hand"):
+    with path_errors(path, "remove it by hand"):
         path.unlink(missing_ok=True)
 
 
@@ -150,7 +150,7 @@ def named(path: Path) -> Path:
     Raises:
         PathError: it is the root of all folders, or an empty path where there is no folder.
     """
-    with told(path, "choose another `out`"):
+    with path_errors(path, "choose another `out`"):
         if path.name not in ("", ".."):
             path.exists()  # or it has no room for such a name
             return path
@@ -166,7 +166,7 @@ def staged(paths: Sequence[Path]) -> Iterator[list[Staged]]:
     outputs = []
     for path in paths:
         place = place_of(path)
-        with told(path):
+        with path_errors(path):
             place.parent.mkdir(parents=True, exist_ok=True)
         remove_stale(place.parent)
         outputs.append(Staged(path, place, temporary_for(place), temporary_for(place)))
@@ -181,7 +181,7 @@ def staged(paths: Sequence[Path]) -> Iterator[list[Staged]]:
 
 @contextmanager
 def created(path: Path, temporary: Path) -> Iterator[OutputFile]:
-    with told(path):
+    with path_errors(path):
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         claim(descriptor)
         file = OutputFile(path, os.fdopen(descriptor, "wb"))
@@ -197,7 +197,7 @@ def created(path: Path, temporary: Path) -> Iterator[OutputFile]:
 def _publish(output: Staged, *, force: bool) -> None:
     """Let an output that is whole take its place."""
     with turn(output.place.parent):
-        with told(output.path):
+        with path_errors(output.path):
             if force:
                 _put(output.temporary, output)
             else:
@@ -264,7 +264,7 @@ def rename_free(source: Path, output: Staged) -> None:
 
 
 @contextmanager
-def told(path: Path, cure: str = CURE) -> Iterator[None]:
+def path_errors(path: Path, cure: str = CURE) -> Iterator[None]:
     """An OSError within becomes a PathError about `path`."""
     try:
         yield
@@ -274,5 +274,5 @@ def told(path: Path, cure: str = CURE) -> Iterator[None]:
 
 
 def confirm(path: Path, place: Path) -> None:
-    with told(path, "it is in its place, but a power cut may undo that"):
+    with path_errors(path, "it is in its place, but a power cut may undo that"):
         sync(place.parent)

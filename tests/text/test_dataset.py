@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from nplm.config import DatasetConfig
 from nplm.counts.tables import table_of
@@ -21,25 +20,11 @@ from nplm.text.datafolder import load, save
 from nplm.text.dataset import Dataset, build, reencode
 from nplm.text.sources import SPLITS, read_source
 from nplm.text.vocab import Vocab
-
-ALL_TRAIN = ("1", "0", "0")
-HALVES = ("0.5", "0.25", "0.25")
-CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\n\ufeff")
-# A carriage return before a line end would be part of it.
-STRINGS = st.lists(
-    st.text(CHARACTERS | st.sampled_from("a\r\u0301"), min_size=1).filter(lambda s: s[-1] != "\r"),
-    min_size=1,
-)
+from smalltexts import HALVES, STRINGS, made
 
 
 def inside(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
-
-
-def made(text: str, **options: Any) -> Dataset:
-    """The data set of a text, all in train unless told otherwise."""
-    config = DatasetConfig(**{"split": ALL_TRAIN, **options})
-    return build(read_source(text.encode(), "few.txt", config.normalize), config)
 
 
 # Building

@@ -3,7 +3,6 @@
 import random
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,25 +10,10 @@ from hypothesis import strategies as st
 
 from nplm.config import DatasetConfig
 from nplm.errors import DataError, UsageError
-from nplm.text.dataset import Dataset, build
+from nplm.text.dataset import build
 from nplm.text.sources import SPLITS, Source, read_source, split_strings
 from nplm.text.vocab import normalize
-
-ALL_TRAIN = ("1", "0", "0")
-HALVES = ("0.5", "0.25", "0.25")
-CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\n\ufeff")
-# A carriage return before a line end would be part of it.
-STRINGS = st.lists(
-    st.text(CHARACTERS | st.sampled_from("a\r\u0301"), min_size=1).filter(lambda s: s[-1] != "\r"),
-    min_size=1,
-)
-
-
-def made(text: str, **options: Any) -> Dataset:
-    """The data set of a text, all in train unless told otherwise."""
-    config = DatasetConfig(**{"split": ALL_TRAIN, **options})
-    return build(read_source(text.encode(), "few.txt", config.normalize), config)
-
+from smalltexts import HALVES, STRINGS, made
 
 # Reading
 
