@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from nplm import renames, turns
+from nplm import renames, transaction, turns
 from nplm.errors import ExistsError, InUseError, PathError
 from nplm.occupied import refuse_existing
 from nplm.outputfolder import output_folder, replace_folder
-from nplm.temporaries import aside_for, claim, claimed, remove_stale, temporary_for
+from nplm.temporaries import aside_for, claim, claimed, remove, remove_stale, temporary_for
 from nplm.transaction import append, named, output_file, write_bytes, write_together
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -443,6 +443,44 @@ def test_a_place_without_a_name_of_its_own(tmp_path: Path, monkeypatch: pytest.M
         write_bytes(Path("/"), b"new")
     fill(Path("a/../b"), force=False)
     assert inside(tmp_path) == ["a", "b", "b/new.txt"]
+
+
+def test_a_signal_during_the_clean_up_waits_for_it(
+    tmp_path: Path, old_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def removing(path: Path) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        remove(path)
+
+    before = signal.signal(signal.SIGTERM, end)
+    monkeypatch.setattr(transaction, "remove", removing)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fill(old_folder, force=True)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert inside(tmp_path) == ["d", "d/new.txt"]
+
+
+def test_a_signal_at_the_beginning_of_the_clean_up(
+    tmp_path: Path, old_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[object] = []
+
+    def interrupted(outputs: list[transaction.Staged]) -> None:
+        calls.append(outputs)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        clean_up(outputs)
+
+    clean_up = transaction._clean_up
+    monkeypatch.setattr(transaction, "_clean_up", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fill(old_folder, force=True)
+    assert inside(tmp_path) == ["d", "d/new.txt"]
 
 
 @pytest.mark.parametrize("late", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -8,7 +8,7 @@ from pathlib import Path
 from nplm.renames import exchange, rename_new
 from nplm.temporaries import claimed, remove, temporary_for
 from nplm.transaction import OutputFile, confirm, created, path_errors, rename_free, staged
-from nplm.turns import sync, turn
+from nplm.turns import sync, turn, undisturbed
 
 
 class OutputFolder:
@@ -74,5 +74,6 @@ def discard_folder(path: Path) -> None:
     """
     with path_errors(path, "remove it by hand"):
         temporary = temporary_for(path)
-        path.rename(temporary)
-        remove(temporary)
+        with undisturbed():
+            path.rename(temporary)
+            remove(temporary)

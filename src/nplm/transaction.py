@@ -22,7 +22,7 @@ from nplm.errors import PathError
 from nplm.occupied import already
 from nplm.renames import rename_new
 from nplm.temporaries import claim, remove, remove_stale, temporary_for, together_for
-from nplm.turns import sync, turn
+from nplm.turns import sync, turn, undisturbed
 
 CURE = "what was there is unchanged"
 
@@ -171,8 +171,18 @@ def staged(paths: Sequence[Path]) -> Iterator[list[Staged]]:
         remove_stale(place.parent)
         outputs.append(Staged(path, place, temporary_for(place), temporary_for(place)))
     try:
-        yield outputs
-    finally:
+        try:
+            yield outputs
+        finally:
+            _clean_up(outputs)
+    except BaseException:  # also of a signal that came when that had begun
+        _clean_up(outputs)
+        raise
+
+
+def _clean_up(outputs: Sequence[Staged]) -> None:
+    """Remove what is left of temporary names, whatever signals come meanwhile."""
+    with undisturbed():
         for output in outputs:
             for path in (output.temporary, output.kept):
                 with suppress(OSError):  # the next process that writes here tries again

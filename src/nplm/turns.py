@@ -1,4 +1,4 @@
-"""Renames that nothing comes between: no other nplm, and no signal; and that reach the disk."""
+"""Renames and clean-ups that nothing comes between: no other nplm, no signal; and names on disk."""
 
 import errno
 import os
@@ -30,7 +30,7 @@ def turn(folder: Path) -> Iterator[None]:
         with suppress(OSError, ImportError):  # a folder that cannot be read, or locked
             descriptor = os.open(folder, os.O_RDONLY)
             _wait_for(descriptor, folder)
-        with _undisturbed():
+        with undisturbed():
             yield
     finally:
         if descriptor is not None:
@@ -52,7 +52,7 @@ def _wait_for(descriptor: int, folder: Path) -> None:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Signals that would end the process wait until the end."""
     if threading.current_thread() is not threading.main_thread():
         yield  # they go to the main thread
