@@ -263,8 +263,6 @@ class RunConfig:
     def unused(self) -> dict[str, str]:
         """Settings that change nothing beside the others, each with the reason."""
         unused: dict[str, str] = {}
-        if self.train.optimizer == "sgd":
-            unused["weight_decay"] = "sgd has none"
         if not self.uses_ngram:
             unused["order"] = "there is no n-gram"
         if not self.mixture.networks:

@@ -92,7 +92,7 @@ def test_flags_that_change_nothing_are_named(nplm: "Nplm") -> None:
     options = "--smoothing 0 --order 3 --optimizer sgd --weight-decay 0.1 --learning-rate 0.1"
     err = nplm.train("--out", "b", *options.split()).err
     assert "--order changes nothing: there is no n-gram" in err
-    assert "--weight-decay changes nothing: sgd has none" in err
+    assert "--weight-decay" not in err  # sgd decays weights, too
     assert "changes nothing" not in nplm.train("--out", "c", "--hidden-size", "9").err
 
 

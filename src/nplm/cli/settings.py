@@ -42,7 +42,7 @@ HELP = {
     "learning_rate": "Its highest value.",
     "schedule": f"How the rate falls: {', '.join(get_args(Schedule))}.",
     "warmup": "Share of the steps in which the rate rises.",
-    "weight_decay": "Of AdamW, on matrices.",
+    "weight_decay": "On matrices.",
     "smoothing": "Share of an n-gram in what a network learns.",
     "eval_every": "Steps between evaluations; 0: a tenth of all.",
     "seed": "Of weights, draws and dropout.",
