@@ -1,6 +1,8 @@
 """A run that replaces another one is trained beside it, and takes its place when it is whole."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -221,6 +223,29 @@ def test_a_start_that_was_cut_short_leaves_no_settings_of_two_runs(
     assert not {CONFIG, VOCAB} & set(inside(place))
     train(place, data=few, force=True)
     assert load_run(place).card.vocab == few.vocab
+
+
+def test_what_a_kill_left_in_a_run_goes_and_nothing_else(train: Train, tmp_path: Path) -> None:
+    """Files that belong together are written in a folder of their own; a name may look like one."""
+    place = tmp_path / "begun"
+    train(place, stop=lambda: True)
+    (place / LAST).unlink()
+    other = temporary_for(place / CONFIG).name.rpartition("-")[0].rpartition("-")[0]
+    for kind in ("tmp", "put", "add"):
+        (place / f"{other}-{dead_process()}-0123abcd.{kind}").mkdir()
+    (place / f"{other}-{dead_process()}-0123abce.tmp").touch()
+    (place / ".notes.tmp").write_bytes(b"mine")
+    train(place, resume=True)
+    assert {name for name in inside(place) if name.startswith(".")} == {".lock", ".notes.tmp"}
+    assert load_run(place)
+
+
+def dead_process() -> int:
+    """The number of a process that has ended."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
+    return int(done.stdout)
 
 
 def test_a_data_set_in_the_run_goes_with_it(train: Train, folder: Path, small: Dataset) -> None:

@@ -7,7 +7,7 @@ from nplm.errors import ExistsError
 from nplm.occupied import refuse_foreign
 from nplm.runs.layout import BEST, DATASET, FILES, LAST, LOCK, MARK
 from nplm.runs.replacement import folder_beside
-from nplm.temporaries import is_temporary
+from nplm.temporaries import remove_stale
 from nplm.text import datafolder
 from nplm.transaction import remove_file
 
@@ -46,6 +46,7 @@ def refuse_other(folder: Path) -> None:
 
 def clear(folder: Path, keep: Collection[str] = ()) -> None:
     """Remove what is left of an earlier run, its pictures too, and of writes that a kill cut."""
-    stale = filter(is_temporary, folder.iterdir())
-    for path in [*(folder / name for name in FILES if name not in keep), *stale]:
-        remove_file(path)
+    remove_stale(folder)
+    for name in FILES:
+        if name not in keep:
+            remove_file(folder / name)
