@@ -19,6 +19,11 @@ def refuse_existing(path: Path, *, force: bool) -> None:
         raise ExistsError(path, f"{path} is not a regular file", cure)
 
 
+def is_free(folder: Path, ours: Collection[str]) -> bool:
+    """Whether nothing stands in a folder but files of those names, and what is being written."""
+    return all(path.name in ours or is_temporary(path) for path in folder.iterdir())
+
+
 def refuse_input(out: Path | None, *inputs: Path | None) -> None:
     """Raise UsageError when `out` is one of the files that are read."""
     for path in inputs:

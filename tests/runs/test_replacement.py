@@ -136,6 +136,10 @@ def test_a_start_that_a_kill_cut_short_is_not_in_the_way(
     train(force=True)
     assert read_facts(folder).config.train.seed == 5
     assert inside(tmp_path) == ["run"]
+    (tmp_path / "other").mkdir()
+    temporary_for(tmp_path / "other" / CONFIG).touch()
+    train(tmp_path / "other")
+    assert load_run(tmp_path / "other")
 
 
 def test_a_run_that_only_has_such_a_name_is_not_replaced(

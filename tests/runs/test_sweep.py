@@ -24,6 +24,7 @@ from nplm.runs.layout import LAST, LOSSES, METRICS
 from nplm.runs.metrics import metrics
 from nplm.runs.sweep import Progress
 from nplm.runs.trials import RESULTS, TRIALS, Outcome, Trial, best, plan, results
+from nplm.temporaries import temporary_for
 from nplm.text import datafolder, dataset, sources
 
 pytestmark = pytest.mark.usefixtures("serial")
@@ -422,5 +423,6 @@ def test_a_sweep_that_was_killed_before_its_first_line(
 ) -> None:
     (tmp_path / "sweep").mkdir()
     (tmp_path / "sweep" / ".lock").touch()
+    temporary_for(tmp_path / "sweep" / RESULTS).touch()
     sweep({"seed": [1]})
     assert [outcome.values for outcome in results(tmp_path / "sweep")] == [{"seed": 1}]

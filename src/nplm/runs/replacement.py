@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nplm.errors import ExistsError, PathError
+from nplm.occupied import is_free
 from nplm.outputfolder import discard_folder, replace_folder
 from nplm.runs.layout import MARK
 from nplm.stored import KIB, read_stored
-from nplm.temporaries import is_temporary, remove_stale
+from nplm.temporaries import remove_stale
 from nplm.transaction import place_of, remove_file, write_bytes
 
 NEW = ".new"
@@ -39,7 +40,7 @@ def begin(new: Path, folder: Path, refuse: Callable[[Path], None]) -> None:
     """
     name = place_of(folder).name
     if os.path.lexists(new):
-        empty = new.is_dir() and all(map(is_temporary, new.iterdir()))  # a kill cut its start
+        empty = new.is_dir() and is_free(new, ())  # a kill cut its start
         if not empty and _mark(new) != name:
             cure = f"it would be made there until it is whole: move {new} away"
             raise ExistsError(new, f"{new} already exists, and was not to replace {folder}", cure)

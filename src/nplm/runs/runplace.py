@@ -4,7 +4,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from nplm.errors import ExistsError
-from nplm.occupied import refuse_foreign
+from nplm.occupied import is_free, refuse_foreign
 from nplm.runs.layout import BEST, DATASET, FILES, LAST, LOCK, MARK
 from nplm.runs.replacement import folder_beside
 from nplm.temporaries import remove_stale
@@ -25,9 +25,7 @@ def refuse_run(folder: Path, *, force: bool) -> None:
     """
     if force and folder.is_dir():
         refuse_other(folder)
-    occupied = folder.exists() and (
-        not folder.is_dir() or any(path.name not in {LOCK, MARK} for path in folder.iterdir())
-    )
+    occupied = folder.exists() and (not folder.is_dir() or not is_free(folder, (LOCK, MARK)))
     if occupied and not (force and folder.is_dir()):
         raise ExistsError(
             folder,

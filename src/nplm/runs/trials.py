@@ -14,7 +14,7 @@ from typing import Any, Literal
 from nplm.config import RunConfig
 from nplm.errors import DataError, ExistsError, NotFoundError
 from nplm.files import sha256
-from nplm.occupied import refuse_foreign
+from nplm.occupied import is_free, refuse_foreign
 from nplm.presets import format_value, override
 from nplm.record import Record
 from nplm.runs.layout import FILES, LOCK, MARK
@@ -127,7 +127,7 @@ def refuse_folder(folder: Path, *, force: bool = False) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise ExistsError(folder, f"{folder} is a file", "choose another `out`")
-    occupied = folder.exists() and any(path.name not in {LOCK, MARK} for path in folder.iterdir())
+    occupied = folder.exists() and not is_free(folder, (LOCK, MARK))
     if occupied and not is_sweep(folder):
         raise ExistsError(folder, f"{folder} is not a sweep", "choose another `out`")
     if force and folder.exists():
