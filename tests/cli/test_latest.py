@@ -128,8 +128,8 @@ def test_a_damaged_neighbour_is_passed_over(
         assert str(path.parent.relative_to(made)) in done.err
 
 
+@pytest.mark.training
 def test_settings_that_no_machine_takes_are_passed_over(nplm: "Nplm", made: Path) -> None:
-    pytest.importorskip("torch")
     larger_than_memory(made / "checkpoints" / "names" / "config.toml")
     err = nplm.ok("plot", "loss", "--out", "a.png").err
     assert err.startswith("passed over: checkpoints/names/config.toml is damaged: networks=1 of ")
