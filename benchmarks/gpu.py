@@ -10,7 +10,6 @@ import argparse
 import subprocess
 import sys
 import time
-import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -67,21 +66,17 @@ def eager(config: RunConfig, data: Dataset, device: str, steps: int) -> float:
         NeuralLM(config.model, len(data.vocab)).to(device) for _ in range(config.mixture.networks)
     ]
     optimizer = make_optimizer(config.train, [p for n in networks for p in n.parameters()])
-    for group in optimizer.param_groups:
-        group["lr"] = torch.as_tensor(group["lr"], device=device)
     # Smoothed targets are made once and cost a step nothing: without them it is as fast.
     table = table_of(data, "train", config.model.block_size)
     sampler = make_device_sampler(config.train, table, None, torch.device(device))
     step = DeviceStep(networks, sampler, optimizer)
     started = 0.0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a capturable optimiser outside a graph
-        for k in range(WARM_UP + steps):
-            if k == WARM_UP:
-                float(step.loss)  # waits for the device
-                started = time.perf_counter()
-            step.aim(k, learning_rate(config.train, k))
-            step.run()
+    for k in range(WARM_UP + steps):
+        if k == WARM_UP:
+            float(step.loss)  # waits for the device
+            started = time.perf_counter()
+        step.aim(k, learning_rate(config.train, k))
+        step.run()
     float(step.loss)
     return steps / (time.perf_counter() - started)
 

@@ -118,7 +118,10 @@ def test_a_look_at_test_is_remembered(nplm: "Nplm") -> None:
 
 @training
 def test_the_stopped_run_goes_on(nplm: "Nplm", project: Path) -> None:
-    """To the same bits on the machine it was made on; or it is said what can still be done."""
+    """To the same end but for rounding; or it is said what can still be done.
+
+    To the same bits until steps were no longer torch's own: docs/log.md.
+    """
     resume, run = EXPECTED["resume"], project / "checkpoints" / "stopped"
     done = nplm(*shlex.split(resume["command"]))
     if done.code == 3:
@@ -128,10 +131,7 @@ def test_the_stopped_run_goes_on(nplm: "Nplm", project: Path) -> None:
     assert done.code == 0, done.err
     assert f"from step {resume['stopped_at']}" in done.err
     last = json.loads((run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1])
-    if where_bits_are_the_same():
-        assert {key: last[key] for key in resume["last"]} == resume["last"]
-        assert weights_sha256(run) == resume["weights_sha256"]
-    assert_same(last, resume["last"], 1e-4)
+    assert_same(last, resume["last"], 1e-6 if where_bits_are_the_same() else 1e-4)
 
 
 def where_bits_are_the_same() -> bool:
@@ -143,16 +143,6 @@ def where_bits_are_the_same() -> bool:
     model = next((line for line in lines if line.startswith("model name")), "").partition(": ")[2]
     machine = f"{torch.backends.cpu.get_cpu_capability()}, {model}"
     return (torch.__version__, machine) == (EXPECTED["torch"], EXPECTED["machine"])
-
-
-def weights_sha256(run: Path) -> str:
-    """Of the best weights, whatever else their file says."""
-    from safetensors.numpy import load_file
-
-    weights = hashlib.sha256()
-    for name, values in sorted(load_file(run / "model.safetensors").items()):
-        weights.update(name.encode() + values.tobytes())
-    return weights.hexdigest()
 
 
 @training

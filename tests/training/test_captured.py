@@ -1,6 +1,5 @@
 """The step with fixed shapes against the merged one (anywhere), and the graph (with a GPU)."""
 
-import warnings
 from collections.abc import Callable
 
 import pytest
@@ -69,8 +68,6 @@ def test_a_step_of_tensors_is_the_step_of_the_cpu(
     expected = [x for e in recipe.run() if isinstance(e, Stepped) for x in e.losses]
 
     trainer = trainer_of(Recipe(config, table, None))
-    for group in trainer.optimizer.param_groups:
-        group["lr"] = torch.tensor(group["lr"])
     step, found = device_step(trainer, config, table), []
     for k in range(config.steps):
         step.aim(k, learning_rate(config.train, k))
@@ -123,12 +120,10 @@ def test_a_captured_step_is_the_eager_one_on_the_gpu(
     graph = CapturedStep(to_capture)
     captured = graph.take(range(60), rates)
     losses = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a capturable optimiser outside a graph
-        for k, rate in enumerate(rates):
-            eager.aim(k, rate)
-            eager.run()
-            losses.append(float(eager.loss))
+    for k, rate in enumerate(rates):
+        eager.aim(k, rate)
+        eager.run()
+        losses.append(float(eager.loss))
     assert captured == pytest.approx(losses, abs=1e-4)
 
 

@@ -7,6 +7,7 @@ from nplm.config import ModelConfig
 from nplm.errors import DivergedError
 from nplm.training.batches import Batch
 from nplm.training.network import NeuralLM
+from nplm.training.optimizer import Sgd
 from nplm.training.torchstate import RandomState
 from nplm.training.trainer import Trainer
 
@@ -26,7 +27,7 @@ def networks_of(count: int) -> list[NeuralLM]:
 
 def trainer_of(networks: list[NeuralLM], rate: float) -> Trainer:
     parameters = [p for network in networks for p in network.parameters()]
-    optimizer = torch.optim.SGD(parameters, 99.0)
+    optimizer = Sgd(parameters, 0.0)
     random = RandomState(0, torch.device("cpu"))
     return Trainer(networks, Alternating(), optimizer, lambda step: rate / (step + 1), random)
 

@@ -4,19 +4,17 @@ Launching a step's few dozen kernels one by one takes longer than running them. 
 shapes, so the draw keeps its B rows unmerged and is made on the device. Letters as in `batches`.
 """
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from nplm.config import TrainConfig
 from nplm.counts.contexts import ContextTable
 from nplm.errors import DeviceError
 from nplm.training.batches import Batch, contexts_of, first_shift, shift_of
 from nplm.training.network import NeuralLM
-from nplm.training.optimizer import update
+from nplm.training.optimizer import Optimizer, update
 from nplm.training.targets import DenseTargets, Smoothing, is_dense
 
 WARM_UP_STEPS = 3
@@ -89,7 +87,7 @@ class DeviceStep:
         self,
         networks: Sequence[NeuralLM],
         sampler: DeviceSampler,
-        optimizer: torch.optim.Optimizer,
+        optimizer: Optimizer,
     ) -> None:
         self.networks, self.optimizer, self._sampler = networks, optimizer, sampler
         self.device = networks[0].output.bias.device
@@ -98,8 +96,7 @@ class DeviceStep:
     def aim(self, step: int, rate: float) -> None:
         """Make `step` with this learning rate the one that runs next."""
         self._sampler.aim(step)
-        for group in self.optimizer.param_groups:
-            group["lr"].fill_(rate)
+        self.optimizer.aim(step, rate)
 
     def run(self) -> None:
         self.loss.copy_(update(self.networks, self._sampler.batch(), self.optimizer))
@@ -110,7 +107,6 @@ class CapturedStep:
 
     def __init__(self, step: DeviceStep) -> None:
         self._step = step
-        self._weights, self._optimizer = nn.ModuleList(step.networks), step.optimizer
         self._graph: torch.cuda.CUDAGraph | None = None
 
     def take(self, steps: range, rates: Sequence[float]) -> list[float]:
@@ -127,41 +123,22 @@ class CapturedStep:
         read: list[float] = losses.tolist()
         return read
 
-    def forget(self) -> None:
-        """Capture anew at the next step: the optimiser's tensors have been replaced."""
-        self._graph = None
-
     def _capture(self, device: torch.device) -> torch.cuda.CUDAGraph:
         """Run a few steps to settle memory, undo them, and record one."""
         random = torch.cuda.get_rng_state(device)
-        before = {name: t.clone() for name, t in self._weights.state_dict().items()}
-        had_state = bool(self._optimizer.state)
-        moments = [t.clone() for t in self._moments()]
+        vectors = self._step.optimizer.vectors
+        before = [vector.clone() for vector in vectors]
         side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream(device))
-        with torch.cuda.stream(side), warnings.catch_warnings():
-            # torch warns of a capturable optimiser that steps outside a graph, as here it must.
-            warnings.simplefilter("ignore")
+        with torch.cuda.stream(side):
             for _ in range(WARM_UP_STEPS):
                 self._step.run()
         torch.cuda.current_stream(device).wait_stream(side)
-        self._optimizer.zero_grad(set_to_none=True)
         graph = torch.cuda.CUDAGraph()
         # Without a stream torch takes one that it made on whichever device captured first.
         with torch.cuda.graph(graph, stream=side):
             self._step.run()
-        with torch.no_grad():
-            self._weights.load_state_dict(before)
-            for k, moment in enumerate(self._moments()):
-                if had_state:
-                    moment.copy_(moments[k])
-                else:
-                    moment.zero_()
+        for vector, old in zip(vectors, before, strict=True):
+            vector.copy_(old)
         torch.cuda.set_rng_state(random, device)
         return graph
-
-    def _moments(self) -> list[Tensor]:
-        """The optimiser's tensors, in a fixed order."""
-        groups = self._optimizer.param_groups
-        states = [self._optimizer.state.get(p, {}) for group in groups for p in group["params"]]
-        return [value for state in states for value in state.values() if torch.is_tensor(value)]

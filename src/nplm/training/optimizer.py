@@ -1,14 +1,19 @@
 """How weights move: one update, its optimiser, and the schedule of the learning rate."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from nplm.config import TrainConfig
 from nplm.training.batches import Batch
 from nplm.training.network import NeuralLM
+
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # of AdamW
+LARGEST = torch.finfo(torch.float32).max
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
@@ -26,33 +31,121 @@ def learning_rate(config: TrainConfig, step: int) -> float:
     return config.learning_rate
 
 
-def make_optimizer(config: TrainConfig, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    """SGD or AdamW; weight decay is for matrices, not for biases and norms."""
-    matrices = [p for p in parameters if p.dim() > 1]
-    vectors = [p for p in parameters if p.dim() == 1]
-    groups = [
-        {"params": matrices, "weight_decay": config.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    on_gpu = vectors[0].is_cuda
-    # A captured step reads the learning rate from the device, so it is a tensor there.
-    rate = (
-        torch.tensor(config.learning_rate, device=vectors[0].device)
-        if on_gpu
-        else config.learning_rate
-    )
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, rate, fused=on_gpu)
-    return torch.optim.AdamW(groups, rate, fused=True, capturable=on_gpu)
+class Optimizer:
+    """All weights as one vector, and how it moves; parameters are views of it.
+
+    So a step is a few operations on whole vectors, whatever the layers are. torch's own optimisers
+    import its compiler when they are made, which takes as long as importing torch.
+
+    Attributes:
+        parameters: matrices first: weight decay is for them, not for biases and norms.
+        weights, gradient: (P,) float32, the parameters and their gradients, in that order.
+    """
+
+    moments: ClassVar[tuple[str, ...]] = ()  # names of the vectors that it remembers
+
+    def __init__(self, parameters: Sequence[nn.Parameter], weight_decay: float) -> None:
+        self.parameters = sorted(parameters, key=lambda parameter: parameter.dim() == 1)
+        self.weights = parameters_to_vector(self.parameters).detach()
+        self.gradient = torch.zeros_like(self.weights)
+        vector_to_parameters(self.weights, self.parameters)
+        for parameter, gradient in zip(self.parameters, self._parts(self.gradient), strict=True):
+            parameter.grad = gradient
+        matrices = sum(p.numel() for p in self.parameters if p.dim() > 1)
+        self._matrices, self._of_matrices = self.weights[:matrices], self.gradient[:matrices]
+        self._weight_decay = _within(weight_decay)
+        self._change = torch.zeros_like(self.weights)
+        # What changes between steps is in tensors, which a captured step reads.
+        self._rate = torch.zeros((), device=self.weights.device)
+
+    def aim(self, step: int, rate: float) -> None:
+        """Make `step`, counted from 0, the one that comes next, with this learning rate."""
+        self._rate.fill_(rate)
+
+    def move(self) -> None:
+        """Take the step aimed at, down the gradient."""
+        raise NotImplementedError
+
+    def state(self, step: int) -> dict[str, Tensor]:
+        """What is remembered after some steps, `PARAMETER.NAME`; copies on the CPU."""
+        if not self.moments or not step:
+            return {}
+        taken = torch.tensor(float(step))
+        state = {f"{index}.step": taken.clone() for index in range(len(self.parameters))}
+        for name in self.moments:
+            for index, part in enumerate(self._parts(getattr(self, name))):
+                state[f"{index}.{name}"] = part.cpu().clone()
+        return state
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on with what `state` gave."""
+        for name in self.moments:
+            for index, part in enumerate(self._parts(getattr(self, name))):
+                part.copy_(state[f"{index}.{name}"])
+
+    @property
+    def vectors(self) -> list[Tensor]:
+        """All that steps change: the weights and what is remembered."""
+        return [self.weights, *(getattr(self, name) for name in self.moments)]
+
+    def _parts(self, vector: Tensor) -> list[Tensor]:
+        """A vector like the weights as views of the parameters' shapes."""
+        sizes = [parameter.numel() for parameter in self.parameters]
+        pairs = zip(torch.split(vector, sizes), self.parameters, strict=True)
+        return [part.view(parameter.shape) for part, parameter in pairs]
 
 
-def update(networks: Sequence[NeuralLM], batch: Batch, optimizer: torch.optim.Optimizer) -> Tensor:
+class Sgd(Optimizer):
+    """w <- w - rate (g + weight_decay w)."""
+
+    def move(self) -> None:
+        self._of_matrices.add_(self._matrices, alpha=self._weight_decay)
+        self.weights.sub_(torch.mul(self.gradient, self._rate, out=self._change))
+
+
+class AdamW(Optimizer):
+    """Loshchilov and Hutter (2019), algorithm 2, with the corrections of both moments."""
+
+    moments = ("exp_avg", "exp_avg_sq")
+
+    def __init__(self, parameters: Sequence[nn.Parameter], weight_decay: float) -> None:
+        super().__init__(parameters, weight_decay)
+        self.exp_avg = torch.zeros_like(self.weights)
+        self.exp_avg_sq = torch.zeros_like(self.weights)
+        self._keep = torch.ones_like(self._rate)
+        self._root = torch.ones_like(self._rate)
+
+    def aim(self, step: int, rate: float) -> None:
+        self._rate.fill_(_within(rate / (1 - BETA1 ** (step + 1))))
+        self._root.fill_((1 - BETA2 ** (step + 1)) ** -0.5)
+        self._keep.fill_(_within(1 - rate * self._weight_decay))
+
+    def move(self) -> None:
+        self._matrices.mul_(self._keep)
+        self.exp_avg.lerp_(self.gradient, 1 - BETA1)
+        self.exp_avg_sq.mul_(BETA2).addcmul_(self.gradient, self.gradient, value=1 - BETA2)
+        change = torch.sqrt(self.exp_avg_sq, out=self._change).mul_(self._root).add_(EPSILON)
+        self.weights.sub_(torch.div(self.exp_avg, change, out=change).mul_(self._rate))
+
+
+def _within(number: float) -> float:
+    """The nearest number that float32 has room for: what it multiplies soon is not finite."""
+    return max(-LARGEST, min(LARGEST, number))
+
+
+def make_optimizer(config: TrainConfig, parameters: Sequence[nn.Parameter]) -> Optimizer:
+    """The optimiser that the settings ask for."""
+    kind = Sgd if config.optimizer == "sgd" else AdamW
+    return kind(parameters, config.weight_decay)
+
+
+def update(networks: Sequence[NeuralLM], batch: Batch, optimizer: Optimizer) -> Tensor:
     """Move the weights of K networks on one batch; the mean of their losses, a scalar, in nats.
 
     The networks share nothing, so the gradient of the sum is each network's own.
     """
     each = torch.stack([batch.loss(n.forward_by_tables(batch.contexts)) for n in networks])  # (K,)
-    optimizer.zero_grad(set_to_none=True)
+    optimizer.gradient.zero_()
     each.sum().backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
+    optimizer.move()
     return each.detach().mean()

@@ -169,7 +169,7 @@ class Recipe:
         """A snapshot; its tensors share no memory with the model."""
         tensors = _prefixed("weights.", _copy(self.module)) | _prefixed("best.", self.best)
         if self.trainer:
-            tensors |= _prefixed("optimizer.", self.trainer.moments())
+            tensors |= _prefixed("optimizer.", self.trainer.optimizer.state(self.step))
         tensors |= _prefixed("rng.", self._random.states)
         return RecipeState(tensors, self.step, self.train_seconds, self.best_step, self.best_nats)
 
@@ -179,8 +179,8 @@ class Recipe:
         like = _prefixed("weights.", weights) | _prefixed("rng.", self._random.states)
         if best_step > 0 or not self.config.steps:
             like |= _prefixed("best.", weights)
-        if self.trainer and step:
-            like |= _prefixed("optimizer.", self.trainer.moments_like())
+        if self.trainer:
+            like |= _prefixed("optimizer.", self.trainer.optimizer.state(step))
         return like
 
     def restore(self, state: RecipeState) -> None:

@@ -14,7 +14,7 @@ from nplm.errors import DivergedError
 from nplm.training.batches import Sampler
 from nplm.training.captured import CapturedStep, DeviceSampler, DeviceStep
 from nplm.training.network import NeuralLM
-from nplm.training.optimizer import update
+from nplm.training.optimizer import Optimizer, update
 from nplm.training.torchstate import RandomState
 
 STEPS_PER_READ = 64
@@ -37,7 +37,7 @@ class Trainer:
         self,
         networks: Sequence[NeuralLM],
         sampler: Sampler | DeviceSampler,
-        optimizer: torch.optim.Optimizer,
+        optimizer: Optimizer,
         rate: Callable[[int], float],
         random: RandomState,
     ) -> None:
@@ -74,44 +74,17 @@ class Trainer:
 
     def check_weights(self) -> None:
         """Raise DivergedError where a parameter is not finite."""
-        weights = (p for network in self.networks for p in network.parameters())
-        if not all(bool(torch.isfinite(p).all()) for p in weights):
+        if not bool(torch.isfinite(self.optimizer.weights).all()):
             raise diverged("a parameter", self.step)
 
-    def moments(self) -> dict[str, Tensor]:
-        """What the optimiser remembers, `PARAMETER.NAME`; copies on the CPU."""
-        return {
-            f"{index}.{name}": torch.as_tensor(value).cpu().clone()
-            for index, values in self.optimizer.state_dict()["state"].items()
-            for name, value in values.items()
-        }
-
-    def moments_like(self) -> dict[str, Tensor]:
-        """Tensors of the names, shapes and types of `moments` after a step."""
-        if not isinstance(self.optimizer, torch.optim.AdamW):
-            return {}
-        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-        return {
-            f"{index}.{name}": torch.zeros(()) if name == "step" else parameter.detach()
-            for index, parameter in enumerate(parameters)
-            for name in ("step", "exp_avg", "exp_avg_sq")
-        }
-
     def restore(self, moments: Mapping[str, Tensor], step: int) -> None:
-        """Go on after `step` with these moments; the weights are the caller's to restore."""
-        state: dict[int, dict[str, Tensor]] = {}
-        for key, value in moments.items():
-            index, name = key.split(".", 1)
-            state.setdefault(int(index), {})[name] = value.clone()
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
-        if self._captured:
-            self._captured.forget()  # what was captured wrote to other tensors
+        """Go on after `step` with what the optimiser remembers; weights are the caller's."""
+        if step:
+            self.optimizer.restore(moments)
         self.step = step
 
     def _take_step(self) -> float:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._rate(self.step)
+        self.optimizer.aim(self.step, self._rate(self.step))
         return float(update(self.networks, self._sampler.batch(self.step), self.optimizer))
 
 
