@@ -220,6 +220,26 @@ def test_the_interval_between_evaluations(steps: int, eval_every: int, interval:
     assert TrainConfig(steps=steps, eval_every=eval_every).eval_interval == interval
 
 
+@pytest.mark.parametrize("steps", [1, 15, 1000])
+def test_evaluations_are_as_far_apart_as_asked_for(steps: int) -> None:
+    config = TrainConfig(steps=steps, eval_every=10)
+    assert evaluations(config) == [*range(10, steps, 10), steps]
+
+
+def test_evaluations_that_widen_are_dense_where_the_loss_falls() -> None:
+    config = TrainConfig(steps=1000, eval_every=10, eval_widen=True)
+    expected = [*range(10, 160, 10), *range(160, 320, 20), *range(320, 640, 40)]
+    assert evaluations(config) == [*expected, *range(640, 1000, 80), 1000]
+
+
+def evaluations(config: TrainConfig) -> list[int]:
+    steps, step = [], 0
+    while step < config.steps:
+        step = config.next_evaluation(step)
+        steps.append(step)
+    return steps
+
+
 def test_the_notebook_preset_is_the_notebooks_last_model() -> None:
     config = preset("notebook")
     model, train = config.model, config.train

@@ -32,6 +32,7 @@ Activation = Literal["tanh", "relu", "gelu"]
 Init = Literal["scaled", "normal"]
 Draw = Literal["contexts", "positions"]
 Optimizer = Literal["sgd", "adamw"]
+DENSE_EVALUATIONS = 16  # before they widen
 MAX_EXPONENT = 300  # of a share
 Schedule = Literal["constant", "step", "linear", "cosine"]
 
@@ -146,6 +147,8 @@ class TrainConfig:
         smoothing: a, where the network trains on (1 - a) p(.|c) + a p_ngram(.|c); the n-gram is of
             order `MixtureConfig.order`, but sees no more than the network does.
         eval_every: steps between exact evaluations; 0 means a tenth of the steps.
+        eval_widen: from the 16th of them on, the steps between double whenever those taken have
+            doubled: evaluations are as dense as the loss falls fast.
     """
 
     draw: Draw = "contexts"
@@ -159,6 +162,7 @@ class TrainConfig:
     smoothing: float = 0.4
     eval_every: int = 0
     seed: int = 0
+    eval_widen: bool = False  # also where a run does not name it: those of 0.1.0 do not
 
     def __post_init__(self) -> None:
         check_choice("draw", self.draw, Draw)
@@ -183,12 +187,20 @@ class TrainConfig:
                 "a position has one symbol to learn; give 0, or draw contexts",
             )
         check_integer("eval_every", self.eval_every, 0)
+        check_switch("eval_widen", self.eval_widen)
         check_integer("seed", self.seed, 0, MAX_SEED)
 
     @property
     def eval_interval(self) -> int:
         """Steps between evaluations, at least 1."""
         return self.eval_every or max(1, self.steps // 10)
+
+    def next_evaluation(self, step: int) -> int:
+        """The first step after `step` to evaluate at."""
+        interval = self.eval_interval
+        if self.eval_widen:
+            interval <<= (step // (DENSE_EVALUATIONS * interval)).bit_length()
+        return min((step // interval + 1) * interval, self.steps)
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ class Settings(TypedDict, total=False):
     smoothing: float
     eval_every: int
     seed: int
+    eval_widen: bool
     networks: int
     ngram: bool
     order: int
@@ -89,6 +90,7 @@ PRESETS: Mapping[PresetName, RunConfig] = {
             weight_decay=0.01,
             smoothing=0.0,
             eval_every=10,
+            eval_widen=True,
         ),
     ),
     "ngram": RunConfig("ngram", mixture=MixtureConfig(networks=0, ngram=True)),

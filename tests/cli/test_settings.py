@@ -54,6 +54,7 @@ VALUES = {
     "weight_decay": st.floats(0, 1e300),
     "smoothing": SHARES,
     "eval_every": st.integers(0, 10**12),
+    "eval_widen": st.booleans(),
     "seed": st.integers(0, MAX_SEED),
     "networks": st.integers(0, 16),
     "ngram": st.booleans(),

@@ -47,6 +47,7 @@ EVERY_SETTING = [
     "weight-decay=0.75",
     "smoothing=0",
     "eval-every=3",
+    "eval-widen=true",
     "seed=9",
     "networks=2",
     "ngram=true",

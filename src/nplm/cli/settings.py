@@ -46,6 +46,7 @@ HELP = {
     "smoothing": "Share of an n-gram in what a network learns.",
     "eval_every": "Steps between evaluations; 0: a tenth of all.",
     "seed": "Of weights, draws and dropout.",
+    "eval_widen": "Wider apart from the 16th evaluation on.",
     "networks": "Networks to average.",
     "ngram": "Mix with an n-gram.",
     "order": "Of the n-gram; 0: chosen on val, up to 8.",

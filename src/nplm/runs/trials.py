@@ -170,7 +170,9 @@ def ended_trials(folder: Path, trials: list[Trial], dataset: str) -> dict[str, d
         # 0.1.0 kept a trial's settings alone, not those of the sweep that it was a point of.
         table = "base" if "base" in record else "config"
         settings = _fixed(getattr(trials[0], table).as_tables(), values)
-        if not same or _fixed(record[table], values) != settings:
+        # What an older version did not know has the value that means what it did.
+        stored = _fixed(RunConfig().as_tables(), values) | _fixed(record[table], values)
+        if not same or stored != settings:
             raise DataError(
                 f"{folder} holds a sweep of other settings or other data",
                 "choose another `out`, or start anew with `force=True`",

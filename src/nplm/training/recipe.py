@@ -97,9 +97,9 @@ class Recipe:
     @property
     def evaluation_due(self) -> bool:
         """Whether the step just taken is one to evaluate at, and has not been evaluated."""
-        interval, last = self.config.train.eval_interval, self.step == self.config.steps
-        at = last or (self.step > 0 and self.step % interval == 0)
-        return at and self.step != self._evaluated
+        step, train = self.step, self.config.train
+        at = step == self.config.steps or (step > 0 and train.next_evaluation(step - 1) == step)
+        return at and step != self._evaluated
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Train to the last step, or until `stop` says so; it is asked between steps.
@@ -119,9 +119,8 @@ class Recipe:
             raise DivergedError(error.problem, f"{error.cure}; {advice}") from None
 
     def _events(self, stop: Callable[[], bool]) -> Iterator[Event]:
-        interval, steps = self.config.train.eval_interval, self.config.steps
-        while self.trainer and self.step < steps and not stop():
-            until = min((self.step // interval + 1) * interval, steps)
+        while self.trainer and self.step < self.config.steps and not stop():
+            until = self.config.train.next_evaluation(self.step)
             with self._timed():
                 losses = self.trainer.take(until - self.step)
             yield Stepped(self.step, losses)
