@@ -28,6 +28,7 @@ GROUND = {
     "stepmodel",
     "stored",
     "temporaries",
+    "together",
     "transaction",
     "turns",
 }

@@ -270,7 +270,7 @@ MUTANTS = (
         FILES,
     ),
     Mutant(
-        "transaction.py",
+        "together.py",
         """            if output in kept:
                 output.kept.replace(output.place)
 """,
@@ -282,8 +282,8 @@ MUTANTS = (
     ),
     Mutant(
         "transaction.py",
-        "            else:\n                rename_free(output.temporary, output)\n",
-        "            else:\n                output.temporary.replace(output.place)\n",
+        "    if not force:\n        rename_free(source, output)\n",
+        "    if not force:\n        source.replace(output.place)\n",
         "of two writers without --force the second replaces the first",
         FILES,
     ),

@@ -18,7 +18,8 @@ from nplm.errors import ExistsError, InUseError, PathError
 from nplm.occupied import refuse_existing
 from nplm.outputfolder import output_folder, replace_folder
 from nplm.temporaries import aside_for, claim, claimed, remove, remove_stale, temporary_for
-from nplm.transaction import append, named, output_file, write_bytes, write_together
+from nplm.together import write_together
+from nplm.transaction import append, named, output_file, write_bytes
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -1,18 +1,18 @@
-"""One output transaction: files, and pairs of files, that are whole or not there.
+"""One output transaction: files that are whole or not there.
 
 What is written gets a temporary name beside its place (`nplm.temporaries`), reaches the disk, and
 then takes the place in one step (`nplm.renames`). Without `force` the place must be free, also at
 that last moment: of two writers one fails. A failed write, a full disk or a kill leaves what was
-there before. Folders are in `nplm.outputfolder`, reading is in `nplm.files`.
+there before. Files that belong together are in `nplm.together`, folders in `nplm.outputfolder`,
+reading is in `nplm.files`.
 
 A place that is a symbolic link is followed: the link stays, what it leads to is replaced.
 """
 
 import json
 import os
-import shutil
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import IO, Any
 from nplm.errors import PathError
 from nplm.occupied import already
 from nplm.renames import rename_new
-from nplm.temporaries import claim, remove, remove_stale, temporary_for, together_for
+from nplm.temporaries import claim, remove, remove_stale, temporary_for
 from nplm.turns import sync, turn, undisturbed
 
 CURE = "what was there is unchanged"
@@ -84,27 +84,6 @@ def write_bytes(path: Path, content: bytes, *, force: bool = True) -> None:
     """Write a file; raises as `output_file` does."""
     with output_file(path, force=force) as file:
         file.write(content)
-
-
-def write_together(contents: Mapping[Path, bytes], *, force: bool = True) -> None:
-    """Write files that stand in one folder as one: a failure leaves all as they were.
-
-    A kill in the last moment leaves the first one, old or new, without the others: never one beside
-    others that do not belong to it. The next process that writes there finishes all.
-    """
-    first = next(iter(contents))
-    with staged([*contents]) as outputs:
-        together = outputs[0].temporary
-        with path_errors(first):
-            together.mkdir()
-        for output, content in zip(outputs, contents.values(), strict=True):
-            with created(output.path, together / output.place.name) as file:
-                file.write(content)
-        with turn(together.parent):
-            with path_errors(first):
-                sync(together)
-                _publish_together(together, outputs, force=force)
-            confirm(first, outputs[0].place)
 
 
 def as_json(content: Any) -> bytes:
@@ -208,62 +187,19 @@ def _publish(output: Staged, *, force: bool) -> None:
     """Let an output that is whole take its place."""
     with turn(output.place.parent):
         with path_errors(output.path):
-            if force:
-                _put(output.temporary, output)
-            else:
-                rename_free(output.temporary, output)
+            put_in_place(output.temporary, output, force=force)
         confirm(output.path, output.place)
 
 
-def _publish_together(together: Path, outputs: Sequence[Staged], *, force: bool) -> None:
-    """Let files that are whole take their places; if one fails, all are as they were."""
-    for output in outputs:
-        if not force and os.path.lexists(output.place):
-            raise already(output.path)
-    placed: list[Staged] = []
-    kept = [output for output in outputs if force and _keep(output)]
-    # From here on a kill is followed by all of them, before by none.
-    whole = together_for(outputs[0].place, force=force)
-    together.rename(whole)
-    try:
-        for output in outputs[1:]:
-            if output in kept:
-                output.place.unlink()
-        for output in outputs:
-            if force:
-                _put(whole / output.place.name, output)
-            else:
-                rename_free(whole / output.place.name, output)
-            placed.append(output)
-    except BaseException:
-        whole.rename(together)
-        for output in outputs:
-            if output in kept:
-                output.kept.replace(output.place)
-            elif output in placed:
-                output.place.unlink()
-        raise
-    with suppress(OSError):  # the next process that writes here tries again
-        whole.rmdir()
-
-
-def _put(source: Path, output: Staged) -> None:
+def put_in_place(source: Path, output: Staged, *, force: bool) -> None:
     """Let a file take its place, for the same people to read as what stood there."""
+    if not force:
+        rename_free(source, output)
+        return
     before = output.kept if output.kept.exists() else output.place
     with suppress(OSError):
         source.chmod(stat.S_IMODE(before.stat().st_mode))
     source.replace(output.place)
-
-
-def _keep(output: Staged) -> bool:
-    """Give what is to be replaced a second name, or a copy; whether there is anything."""
-    if not output.place.exists():
-        return False
-    try:
-        output.kept.hardlink_to(output.place)
-    except OSError:
-        shutil.copy(output.place, output.kept)
-    return True
 
 
 def rename_free(source: Path, output: Staged) -> None:

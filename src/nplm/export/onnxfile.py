@@ -34,8 +34,9 @@ from nplm.runtime.onnxmodel import open_bytes
 from nplm.stored import read_json
 from nplm.text.dataset import Dataset
 from nplm.text.sources import SPLITS
+from nplm.together import write_together
 from nplm.training.mixture import Mixture
-from nplm.transaction import as_json, place_of, write_together
+from nplm.transaction import as_json, place_of
 
 MAX_PRIVATE_ORDER = 3  # an n-gram of it holds pairs of symbols: docs/model-file.md, what it reveals
 

@@ -21,7 +21,8 @@ from nplm.stored import read_json, read_toml
 from nplm.text.datafolder import load, read_vocab
 from nplm.text.dataset import Dataset
 from nplm.text.tokenizer import LEVEL
-from nplm.transaction import as_json, write_together
+from nplm.together import write_together
+from nplm.transaction import as_json
 
 CURE = "train again"
 MAX_THREADS = 1024
