@@ -24,11 +24,11 @@ def is_free(folder: Path, ours: Collection[str]) -> bool:
     return all(path.name in ours or is_temporary(path) for path in folder.iterdir())
 
 
-def refuse_input(out: Path | None, *inputs: Path | None) -> None:
+def refuse_input(out: Path, *inputs: Path | None) -> None:
     """Raise UsageError when `out` is one of the files that are read."""
     for path in inputs:
         with suppress(OSError):  # there is none, or no such input: it will be told of
-            if out is not None and path is not None and out.samefile(path):
+            if path is not None and out.samefile(path):
                 raise UsageError(f"`out` is {out}, which is read", "choose another `out`")
 
 

@@ -10,7 +10,6 @@ import math
 import os
 import re
 import stat
-import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +32,7 @@ MAX_DEPTH = 32  # of nested values
 MAX_PARTS = 16  # of a TOML key: tomllib takes memory in proportion to their square
 # So many parts with their dots, wherever: in a table's name, before a value or inside of one. Of a
 # quoted part as much is looked at as bounds the work: a file of longer ones has few parts.
-LONG_KEY = re.compile(
+LONG_KEY = (  # compiled where it is needed
     r"""(?<![\w-])(?:(?:[\w-]+|"(?:[^"\\\n]|\\.){0,100}"|'[^'\n]{0,100}')[ \t]*\.[ \t]*)"""
     rf"{{{MAX_PARTS}}}"
 )
@@ -142,6 +141,8 @@ def parse_toml(content: bytes, path: Path) -> dict[str, Any]:
     Raises:
         DamagedError: it is none, or has what `parse_json` refuses.
     """
+    import tomllib  # a command that opens a model needs no parser of settings
+
     try:
         text = content.decode("utf-8")
         _check_keys(text)
@@ -158,7 +159,7 @@ def parse_toml(content: bytes, path: Path) -> dict[str, Any]:
 
 def _check_keys(text: str) -> None:
     """Raise ValueError for a key of many parts before the parser meets it."""
-    if found := LONG_KEY.search(text):
+    if found := re.search(LONG_KEY, text):
         line = text.count("\n", 0, found.start()) + 1
         raise ValueError(f"a key has more than {MAX_PARTS} parts (at line {line})")
 

@@ -17,7 +17,6 @@ from nplm.commandline import command_line
 from nplm.errors import DataError, NotFoundError, UsageError
 from nplm.extras import training_extra
 from nplm.generation import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
-from nplm.occupied import refuse_input
 from nplm.runs.layout import BEST, CONFIG
 
 if TYPE_CHECKING:
@@ -104,7 +103,10 @@ def generate(
         cut=cut,
     )
     source, card, path = open_model(model, runtime, device)
-    refuse_input(out, path)
+    if out is not None:
+        from nplm.occupied import refuse_input
+
+        refuse_input(out, path)
     if novel and card.novelty and card.novelty_splits == ["train"]:
         note("this model knows the train split only: export it again to leave out val and test too")
     longest = walks.default_max_length(card) if max_length is None else max_length

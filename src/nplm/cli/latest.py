@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from nplm.cli.console import note
 from nplm.errors import DataError, NotFoundError
-from nplm.temporaries import is_temporary
 
 if TYPE_CHECKING:
     from nplm.runtime.onnxmodel import OnnxModel
@@ -69,6 +68,8 @@ def sweep_folder(path: Path | None) -> Path:
 
 def finished(folder: Path, pattern: str) -> Iterator[Path]:
     """The files of a pattern, without those in what is being written, or was when it was cut."""
+    from nplm.temporaries import is_temporary
+
     for path in folder.glob(pattern):
         if not (is_temporary(path) or is_temporary(path.parent)):
             yield path

@@ -50,7 +50,6 @@ def score(
 
     Lines of stdin are answered as they come.
     """
-    from nplm.occupied import refuse_input
     from nplm.runtime.score import Scorer
     from nplm.text.lines import iter_lines
 
@@ -58,7 +57,10 @@ def score(
         (None, first) if first and not second and first.suffix != ".onnx" else (first, second)
     )
     model = latest.open_model(path, device)
-    refuse_input(out, Path(model.where), source)
+    if out is not None:
+        from nplm.occupied import refuse_input
+
+        refuse_input(out, Path(model.where), source)
     if device == "auto":
         note(f"on {model.device}")
     scorer, as_line = Scorer.of(model, model.card), FORMATS[output_format]

@@ -14,7 +14,6 @@ from nplm.config import PresetName
 from nplm.errors import DataError, InterruptedRunError, UsageError
 from nplm.extras import training_extra
 from nplm.presets import format_value, nearest
-from nplm.transaction import named
 
 if TYPE_CHECKING:
     from nplm.runs.trials import Outcome, Trial
@@ -62,6 +61,8 @@ def sweep(
 
     The other options are the fixed part. Trials that have ended are not repeated.
     """
+    from nplm.transaction import named
+
     points = parse_grid(grid, settings)
     base = settings_for(preset_name, config, settings)
     with training_extra("nplm sweep"):

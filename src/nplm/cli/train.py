@@ -14,7 +14,6 @@ from nplm.commandline import command_line, quote
 from nplm.config import PresetName
 from nplm.errors import DataError, ExistsError, InterruptedRunError, UsageError
 from nplm.extras import training_extra
-from nplm.transaction import named
 
 if TYPE_CHECKING:
     from nplm.runs.opened import LoadedRun
@@ -60,6 +59,8 @@ def train(
 
     Options win over --config, which wins over --preset.
     """
+    from nplm.transaction import named
+
     with training_extra("nplm train"):
         from nplm.runs import run
         from nplm.runs.facts import read_facts, resume_command
