@@ -96,8 +96,8 @@ class ContextSampler:
         """(R,) distinct contexts and (R,) how often each was drawn."""
         points = (self._places + shift_of(self._shift, step)) * (self._ends[-1] / self._size)
         drawn = np.searchsorted(self._ends, points, side="right").clip(max=len(self._ends) - 1)
-        first = np.flatnonzero(np.diff(drawn, prepend=-1))
-        return drawn[first], np.diff(first, append=self._size)
+        first = np.flatnonzero(np.concatenate(([True], drawn[1:] != drawn[:-1])))
+        return drawn[first], np.concatenate((first[1:], [self._size])) - first
 
     def batch(self, step: int) -> Batch:
         rows, repeats = self.draw(step)

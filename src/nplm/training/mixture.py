@@ -146,15 +146,18 @@ def learn_weights(log_p: NDArray[np.float64], counts: NDArray[np.int64]) -> NDAr
     p = np.exp(log_p - log_p.max(axis=0))  # (P, E), scaled: a pair's common factor is of no effect
     shares = counts / counts.sum()
     weights = np.full(len(p), 1 / len(p))
-    mixed, stride = weights @ p, 1.0
+    # einsum: numpy's products wake threads, which wait for whatever else runs.
+    mixed, stride = np.einsum("p,pe->e", weights, p), 1.0
     for _ in range(EM_STEPS):
-        gains = (p / mixed) @ shares  # (P,); at most 1 at the optimum
+        gains = np.einsum("pe,e->p", p / mixed, shares)  # at most 1 at the optimum
         if np.log(gains.max()) < EM_ENOUGH:
             break
         proposed = weights * gains**stride
         proposed /= proposed.sum()
-        then = proposed @ p
-        if stride > 1 and shares @ np.log(then / mixed) < 0:  # too far: a plain step never is
+        then = np.einsum("p,pe->e", proposed, p)
+        if (
+            stride > 1 and (shares * np.log(then / mixed)).sum() < 0
+        ):  # too far: a plain step never is
             stride = 1.0
             continue
         weights, mixed, stride = proposed, then, 1.2 * stride
