@@ -36,7 +36,7 @@ REFUSED: list[tuple[type, str, list[Any]]] = [
     (ModelConfig, "dropout", [-0.1, 0.96, 1, NAN, INF, "0", True, HUGE]),
     (ModelConfig, "layer_norm", [1, 0, "true", None]),
     (TrainConfig, "draw", ["context", None]),
-    (TrainConfig, "steps", [0, -1, 1e3, "10", True, HUGE]),
+    (TrainConfig, "steps", [-1, 1e3, "10", True, HUGE]),
     (TrainConfig, "batch_size", [0, -1, 2.0, "Full", "32", None, True, HUGE]),
     (TrainConfig, "optimizer", ["adam", "SGD"]),
     (TrainConfig, "learning_rate", [0, 0.0, -1e-3, NAN, INF, "0.1", True, None, HUGE]),
@@ -232,6 +232,19 @@ def test_evaluations_that_widen_are_dense_where_the_loss_falls() -> None:
     assert evaluations(config) == [*expected, *range(640, 1000, 80), 1000]
 
 
+@pytest.mark.parametrize("widen", [False, True])
+@pytest.mark.parametrize("patience", [0, 1, 3, 100])
+def test_training_is_over_when_val_was_not_lower_for_too_long(patience: int, widen: bool) -> None:
+    """Against the list of evaluations, at every step; before the first there is no best one."""
+    config = TrainConfig(steps=100, eval_every=3, patience=patience, eval_widen=widen)
+    points = evaluations(config)
+    for best_step in (0, *points):
+        for step in range(best_step, 101):
+            waited = sum(best_step < point <= step for point in points)
+            too_long = bool(patience and best_step) and waited >= patience
+            assert config.is_over(step, best_step) == (step == 100 or too_long)
+
+
 def evaluations(config: TrainConfig) -> list[int]:
     steps, step = [], 0
     while step < config.steps:
@@ -260,15 +273,18 @@ def test_a_preset_knows_its_name(name: str) -> None:
     assert preset(name).preset == name
 
 
-def test_the_default_preset_is_the_defaults() -> None:
-    assert preset("default") == RunConfig()
+def test_settings_that_0_1_0_does_not_know_mean_what_it_did() -> None:
+    """As the defaults, which stand for what a file of it does not name."""
+    train = RunConfig().train
+    assert (train.steps, train.beta2, train.masks) == (3000, 0.999, "state")
+    assert (train.eval_widen, train.patience) == (False, 0)
 
 
 def test_the_presets_of_the_n_gram() -> None:
     alone, best = preset("ngram"), preset("best")
     assert (alone.steps, alone.mixture) == (0, MixtureConfig(networks=0, ngram=True))
     assert best.mixture == MixtureConfig(networks=2, ngram=True)
-    assert (best.train.smoothing, preset("default").train.smoothing) == (0, 0.4)
+    assert (best.train.smoothing, preset("default").train.smoothing) == (0, 0.5)
     for name in ("classic", "notebook"):
         assert not preset(name).uses_ngram
 
@@ -355,8 +371,8 @@ def test_a_value_in_the_place_of_a_table_is_refused(values: dict[str, Any]) -> N
 
 
 def test_a_bad_value_is_named_with_its_file() -> None:
-    with pytest.raises(UsageError, match=r"^f\.toml: steps is 0; it must be at least 1$"):
-        override(RunConfig(), {"steps": 0}, "f.toml")
+    with pytest.raises(UsageError, match=r"^f\.toml: steps is -1; it must be at least 0$"):
+        override(RunConfig(), {"steps": -1}, "f.toml")
 
 
 def test_a_key_of_a_file_is_no_argument() -> None:
@@ -367,8 +383,8 @@ def test_a_key_of_a_file_is_no_argument() -> None:
 
 
 def test_a_bad_flag_is_named_without_a_file() -> None:
-    with pytest.raises(UsageError, match=r"^`steps` is 0; it must be at least 1$"):
-        override(RunConfig(), {"steps": 0}, "")
+    with pytest.raises(UsageError, match=r"^`steps` is -1; it must be at least 0$"):
+        override(RunConfig(), {"steps": -1}, "")
 
 
 @pytest.mark.parametrize("name", PRESETS)

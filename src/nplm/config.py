@@ -35,6 +35,7 @@ Optimizer = Literal["sgd", "adamw"]
 DENSE_EVALUATIONS = 16  # before they widen
 MAX_EXPONENT = 300  # of a share
 Schedule = Literal["constant", "step", "linear", "cosine"]
+Masks = Literal["state", "step"]
 
 
 @dataclass(frozen=True)
@@ -141,14 +142,20 @@ class TrainConfig:
     Attributes:
         draw: what a row of a batch is: "positions" (one sampled position and its symbol, as in the
             lesson) or "contexts" (a distinct context and its whole distribution of next symbols).
+        steps: 0: as many as the size of the list asks for (`runs.steps`), settled before the first.
         batch_size: draws per step, or "full" for all contexts weighted by their counts.
         schedule: of the learning rate; "step" divides it by ten at half time.
         warmup: share of the steps over which the rate rises from zero.
+        beta2: of AdamW, the share that its mean of squared gradients keeps at each step.
         smoothing: a, where the network trains on (1 - a) p(.|c) + a p_ngram(.|c); the n-gram is of
             order `MixtureConfig.order`, but sees no more than the network does.
         eval_every: steps between exact evaluations; 0 means a tenth of the steps.
         eval_widen: from the 16th of them on, the steps between double whenever those taken have
             doubled: evaluations are as dense as the loss falls fast.
+        patience: evaluations in a row without a lower val after which training ends early; 0: it
+            never does.
+        masks: of dropout, on the CPU: "step" (a function of seed and step) or "state" (torch's
+            random state, as in 0.1.0: several times slower); on a GPU always the latter.
     """
 
     draw: Draw = "contexts"
@@ -162,11 +169,15 @@ class TrainConfig:
     smoothing: float = 0.4
     eval_every: int = 0
     seed: int = 0
-    eval_widen: bool = False  # also where a run does not name it: those of 0.1.0 do not
+    # 0.1.0 does not know what follows: these values mean what it did.
+    eval_widen: bool = False
+    patience: int = 0
+    beta2: float = 0.999
+    masks: Masks = "state"
 
     def __post_init__(self) -> None:
         check_choice("draw", self.draw, Draw)
-        check_integer("steps", self.steps, 1)
+        check_integer("steps", self.steps, 0)
         if isinstance(self.batch_size, str) and self.batch_size != "full":
             raise UsageError(f"`batch_size` is {self.batch_size!r}", "give a whole number or full")
         if self.batch_size != "full":
@@ -188,6 +199,9 @@ class TrainConfig:
             )
         check_integer("eval_every", self.eval_every, 0)
         check_switch("eval_widen", self.eval_widen)
+        check_integer("patience", self.patience, 0)
+        check_number("beta2", self.beta2, 0.0, 0.99999)
+        check_choice("masks", self.masks, Masks)
         check_integer("seed", self.seed, 0, MAX_SEED)
 
     @property
@@ -201,6 +215,18 @@ class TrainConfig:
         if self.eval_widen:
             interval <<= (step // (DENSE_EVALUATIONS * interval)).bit_length()
         return min((step // interval + 1) * interval, self.steps)
+
+    def is_over(self, step: int, best_step: int) -> bool:
+        """Whether training ends at `step`: it is the last, or val was not lower for too long.
+
+        Args:
+            best_step: that of the lowest val; 0 before there is one.
+        """
+        at, waited = best_step, 0
+        while at < step and waited < self.patience:
+            at, waited = self.next_evaluation(at), waited + 1
+        too_long = 0 < waited == self.patience and best_step > 0 and at <= step
+        return step >= self.steps or too_long
 
 
 @dataclass(frozen=True)
@@ -263,8 +289,12 @@ class RunConfig:
 
     @property
     def steps(self) -> int:
-        """Training steps; an n-gram alone takes none."""
+        """Training steps at most; an n-gram alone takes none."""
         return self.train.steps if self.mixture.networks else 0
+
+    def is_over(self, step: int, best_step: int) -> bool:
+        """As `TrainConfig.is_over`; without networks there is nothing to train."""
+        return not self.mixture.networks or self.train.is_over(step, best_step)
 
     @property
     def uses_ngram(self) -> bool:
@@ -280,6 +310,11 @@ class RunConfig:
         if not self.mixture.networks:
             parts = fields(ModelConfig) + fields(TrainConfig)
             unused |= dict.fromkeys((item.name for item in parts), "there are no networks")
+            return unused
+        if self.train.optimizer == "sgd":
+            unused["beta2"] = "the optimizer is sgd"
+        if not self.model.dropout:
+            unused["masks"] = "there is no dropout"
         return unused
 
     @property

@@ -13,6 +13,7 @@ from nplm.config import (
     Activation,
     Draw,
     Init,
+    Masks,
     MixtureConfig,
     ModelConfig,
     Optimizer,
@@ -47,6 +48,9 @@ class Settings(TypedDict, total=False):
     eval_every: int
     seed: int
     eval_widen: bool
+    patience: int
+    beta2: float
+    masks: Masks
     networks: int
     ngram: bool
     order: int
@@ -63,8 +67,15 @@ LESSON_NETWORK = ModelConfig(
     dropout=0.0,
 )
 
+# Steps whose masks are quick and whose AdamW forgets early: what 0.1.0 did not have.
+LATER = TrainConfig(steps=0, warmup=0.05, beta2=0.98, masks="step", patience=4)
+
 PRESETS: Mapping[PresetName, RunConfig] = {
-    "default": RunConfig(),
+    "default": RunConfig(
+        "default",
+        ModelConfig(dropout=0.02),
+        replace(LATER, learning_rate=0.008, weight_decay=0.6, smoothing=0.5),
+    ),
     "notebook": RunConfig(
         "notebook",
         replace(LESSON_NETWORK, init="normal"),
@@ -97,20 +108,36 @@ PRESETS: Mapping[PresetName, RunConfig] = {
     "best": RunConfig(
         "best",
         # Beside the n-gram itself, networks that have not already learnt it add more.
-        ModelConfig(dropout=0.2),
-        TrainConfig(smoothing=0.0),
+        ModelConfig(dropout=0.05),
+        replace(LATER, learning_rate=0.01, smoothing=0.0),
         MixtureConfig(networks=2, ngram=True),
     ),
 }
 
 
-def preset(name: object) -> RunConfig:
+# What those that have changed were in 0.1.0: a sweep begun with it goes on by the same command.
+EARLIER: Mapping[PresetName, RunConfig] = {
+    **PRESETS,
+    "default": RunConfig(),
+    "classic": replace(
+        PRESETS["classic"], train=replace(PRESETS["classic"].train, eval_widen=False)
+    ),
+    "best": RunConfig(
+        "best",
+        ModelConfig(dropout=0.2),
+        TrainConfig(smoothing=0.0),
+        PRESETS["best"].mixture,
+    ),
+}
+
+
+def preset(name: object, presets: Mapping[PresetName, RunConfig] = PRESETS) -> RunConfig:
     """The settings of a preset.
 
     Raises:
         UsageError: there is none of that name.
     """
-    settings = next((settings for key, settings in PRESETS.items() if key == name), None)
+    settings = next((settings for key, settings in presets.items() if key == name), None)
     if settings is None:
         raise UsageError(f"there is no preset {name!r}", f"choose {nearest(str(name), PRESETS)}")
     return settings

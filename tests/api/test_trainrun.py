@@ -83,7 +83,7 @@ def test_what_is_there_is_replaced_only_with_force(
     [
         ({"hidden": 5}, "^unknown setting 'hidden'; did you mean hidden_size"),
         ({"preset": "clasic"}, "choose classic"),
-        ({"steps": 0}, "`steps` is 0"),
+        ({"steps": -1}, "`steps` is -1"),
         ({"resume": True, "force": True}, "contradict"),
     ],
 )
@@ -122,7 +122,7 @@ def test_a_bar_is_on_a_terminal_or_in_a_notebook(kind: str) -> None:
     console = Console(
         file=io.StringIO(), force_terminal=kind == "terminal", force_jupyter=kind == "jupyter"
     )
-    assert RunBar(3, console)._bar.disable == (kind == "file")
+    assert RunBar(console, wanted=True)._bar.disable == (kind == "file")
 
 
 def test_nothing_is_made_where_there_is_nothing_to_resume(names: list[str], tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from nplm.config import (
 )
 from nplm.errors import DataError, UsageError
 from nplm.presets import PRESETS, override, preset
+from nplm.runs.facts import read_facts
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Nplm
@@ -45,7 +46,7 @@ VALUES = {
     "dropout": st.floats(0, 0.95),
     "init": st.sampled_from(["scaled", "normal"]),
     "draw": st.sampled_from(["contexts", "positions"]),
-    "steps": st.integers(1, 10**12),
+    "steps": st.integers(0, 10**12),
     "batch_size": SIZES | st.just("full"),
     "optimizer": st.sampled_from(["sgd", "adamw"]),
     "learning_rate": st.floats(0, 1e38, exclude_min=True),
@@ -55,6 +56,9 @@ VALUES = {
     "smoothing": SHARES,
     "eval_every": st.integers(0, 10**12),
     "eval_widen": st.booleans(),
+    "patience": st.integers(0, 10**12),
+    "beta2": st.floats(0, 0.99999),
+    "masks": st.sampled_from(["state", "step"]),
     "seed": st.integers(0, MAX_SEED),
     "networks": st.integers(0, 16),
     "ngram": st.booleans(),
@@ -97,6 +101,13 @@ def test_a_file_of_settings_may_come_through_a_pipe() -> None:
     os.close(reader)
     with pytest.raises(DataError, match="/dev/zero has more than 65,536 bytes"):
         settings_for(None, Path("/dev/zero"), {})
+
+
+@pytest.mark.parametrize("run", ["names", "mixture", "stopped", "ngram"])
+def test_the_settings_of_a_run_of_0_1_0_mean_what_they_did(run: str) -> None:
+    """Those that it did not know too, whatever the preset of that name has become."""
+    folder = Path(__file__).parents[1] / "compat" / "0.1.0" / "checkpoints" / run
+    assert settings_for(None, folder / "config.toml", {}) == read_facts(folder).config
 
 
 @pytest.mark.parametrize("name", PRESETS)

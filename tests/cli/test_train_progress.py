@@ -28,10 +28,10 @@ def test_there_is_no_loss_before_there_is_one(terminal: io.StringIO, first: int)
     from nplm.training.events import Stepped
 
     def events() -> Iterator[RunEvent]:
-        yield Started(first, 100, 10, 1.0, "cpu", 0, 0)
+        yield Started(first, first + SHOW_EVERY, 100, 10, 1.0, "cpu", 0, 0)
         yield Stepped(first + SHOW_EVERY, [2.5] * SHOW_EVERY)
 
-    _show(events(), first + SHOW_EVERY)
+    _show(events(), progress=True)
     bars = re.findall(r"loss (\S+)", terminal.getvalue())
     assert bars[0] == "-"
     assert bars[-1] == "2.500"

@@ -25,7 +25,7 @@ def run(tmp_path: Path) -> Path:
         (CONFIG, "block_size = ", "block_size = 6", r"model\.block_size is 6\d: it must be betw"),
         (CONFIG, "[model]", "[model]\nblock = 3", r"model\.block is no setting"),
         (CONFIG, "[train]", "[[train]]", r"train is \[.*, not a table"),
-        (CONFIG, "steps = ", "steps = -", r"train\.steps is -\d+: it must be at least 1"),
+        (CONFIG, "steps = ", "steps = -", r"train\.steps is -\d+: it must be at least 0"),
         (CONFIG, "order = ", "order = 0 # ", r"mixture\.order is 0"),
         (CONFIG, 'sha256 = "', 'sha256 = "A', r"dataset\.sha256 is '.*', not 64 hexadecimal"),
         (CONFIG, 'name = "', 'name = 3 # "', r"dataset\.name is 3, not a text"),
@@ -47,6 +47,14 @@ def test_a_wrong_value_is_named(run: Path, file: str, old: str, new: str, messag
     with pytest.raises(DamagedError, match=rf"ngram/{file} is damaged: {message}") as caught:
         read_facts(run)
     assert caught.value.path == run / file
+
+
+def test_steps_that_were_never_settled_are_named(tmp_path: Path) -> None:
+    run = Path(shutil.copytree(NGRAM.with_name("names"), tmp_path / "names"))
+    text = (run / CONFIG).read_text(encoding="utf-8")
+    (run / CONFIG).write_text(text.replace("steps = ", "steps = 0 # ", 1), encoding="utf-8")
+    with pytest.raises(DamagedError, match=r"train\.steps is 0"):
+        read_facts(run)
 
 
 def test_a_folder_without_a_run_and_a_run_without_its_symbols(run: Path) -> None:

@@ -52,7 +52,7 @@ def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(
     record_property: Callable[[str, object], None],
 ) -> None:
     steps = STEPS_PER_KILL * KILLS
-    settings = {"dropout": 0.1, "steps": steps, "eval_every": 500}
+    settings = {"dropout": 0.1, "steps": steps, "eval_every": 500, "patience": 0}
     config = override(tiny_config, settings, "")
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     list(run.train(whole, config, small, small_folder))

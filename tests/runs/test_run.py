@@ -389,6 +389,18 @@ def test_force_leaves_no_n_gram_of_the_run_before(
     assert load_run(folder).kind == "network"
 
 
+def test_a_run_that_ends_early_is_finished_and_takes_its_place(
+    tiny_config: RunConfig, small: Dataset, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    train(folder, override(tiny_config, {"steps": 2}, ""), small)
+    values = {"learning_rate": 1e-30, "eval_every": 10, "patience": 2}
+    train(folder, override(tiny_config, values, ""), small, force=True)
+    assert is_finished(folder)
+    assert (step_of(folder / LAST), step_of(folder / BEST)) == (30, 10)
+    assert not folder.with_name("run.new").exists()
+
+
 def test_an_order_larger_than_any_string_is_refused(small: Dataset, tmp_path: Path) -> None:
     """The longest context there is: the boundary and all of a string, before its end."""
     largest = small.longest + 2

@@ -37,7 +37,7 @@ def test_unmerged_rows_have_the_loss_and_gradient_of_merged_ones(small: Dataset,
     sampler.aim(step)
     unmerged = sampler.batch()
     assert len(merged.contexts) < len(unmerged.contexts) == 200
-    losses = [b.loss(network.forward_by_tables(b.contexts)) for b in (merged, unmerged)]
+    losses = [b.loss(network(b.contexts)) for b in (merged, unmerged)]
     torch.testing.assert_close(*losses)
     gradients = [torch.autograd.grad(loss, list(network.parameters())) for loss in losses]
     for one, two in zip(*gradients, strict=True):

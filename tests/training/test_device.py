@@ -11,6 +11,7 @@ from nplm.counts.tables import table_of
 from nplm.errors import DeviceError
 from nplm.presets import override, preset
 from nplm.runs.opened import load_run
+from nplm.runs.steps import settle_steps
 from nplm.text.dataset import Dataset
 from nplm.training import device, targets
 from nplm.training.captured import make_device_sampler
@@ -61,17 +62,21 @@ def test_named_devices(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("name", "chosen"),
     [
-        ("default", "cuda:0"),
-        ("best", "cuda:0"),
+        ("default", "cpu"),  # done in a minute
+        ("best", "cpu"),
         ("classic", "cpu"),  # done before CUDA has started
         ("notebook", "cpu"),  # a GPU does not draw positions
         ("ngram", "cpu"),  # there is nothing to step
     ],
 )
 def test_auto_for_each_preset(machine: Machine, small: Dataset, name: str, chosen: str) -> None:
-    assert for_training("auto", preset(name), small) == chosen
+    config = settle_steps(preset(name), small)
+    assert for_training("auto", config, small) == chosen
+    long = override(config, {"steps": 1_000_000}, "")
+    of_a_gpu = name in ("default", "best", "classic")
+    assert for_training("auto", long, small) == ("cuda:0" if of_a_gpu else "cpu")
     machine.count = 0
-    assert for_training("auto", preset(name), small) == "cpu"
+    assert for_training("auto", long, small) == "cpu"
 
 
 @pytest.mark.usefixtures("machine")
@@ -93,7 +98,8 @@ def multiply_adds(config: RunConfig, vocab_size: int) -> int:
 @pytest.mark.parametrize("name", ["default", "classic", "best"])
 @pytest.mark.parametrize("vocab_size", [2, 28, 5000])
 def test_work_is_that_of_all_weights_of_all_networks(name: str, vocab_size: int) -> None:
-    assert work(preset(name), vocab_size) == multiply_adds(preset(name), vocab_size)
+    config = override(preset(name), {"steps": 2000}, "")
+    assert work(config, vocab_size) == multiply_adds(config, vocab_size)
 
 
 @pytest.mark.usefixtures("machine")
@@ -115,7 +121,7 @@ def test_a_table_too_large_to_keep_there_is_for_the_cpu(
     small: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its size is that of distinct contexts, not of the symbols in the list."""
-    config = preset("default")
+    config = override(preset("default"), {"steps": 1_000_000}, "")
     entries = len(table_of(small, "train", config.model.block_size)) * len(small.vocab)
     assert entries < small.symbols("train") * len(small.vocab)
     monkeypatch.setattr(targets, "MAX_DENSE", entries)
@@ -130,7 +136,8 @@ def test_a_device_without_room_is_left_alone(
     machine: Machine, small: Dataset, free: int | None
 ) -> None:
     machine.free = free
-    assert for_training("auto", preset("default"), small) == "cpu"
+    config = override(preset("default"), {"steps": 1_000_000}, "")
+    assert for_training("auto", config, small) == "cpu"
     assert for_training("cuda", preset("default"), small) == "cuda:0"
 
 

@@ -52,21 +52,6 @@ def test_a_step_model_neither_drops_out_nor_stays_in_evaluation() -> None:
     assert network.training
 
 
-@pytest.mark.parametrize("vocab_size", [5, 27, 500])
-def test_tables_and_product_agree(vocab_size: int) -> None:
-    """The first layer as a sum of table rows: the same logits and the same gradients."""
-    torch.manual_seed(0)
-    network = NeuralLM(ModelConfig(4, 6, 32, dropout=0.0), vocab_size).double()
-    contexts = torch.randint(0, vocab_size, (64, 4))
-    parameters = list(network.parameters())
-    plain, tables = network(contexts), network.forward_by_tables(contexts)
-    torch.testing.assert_close(tables, plain)
-    one = torch.autograd.grad(plain.square().sum(), parameters)
-    two = torch.autograd.grad(tables.square().sum(), parameters)
-    for a, b in zip(one, two, strict=True):
-        torch.testing.assert_close(a, b)
-
-
 @pytest.mark.parametrize("layers", [1, 3])
 def test_rows_are_bit_equal_whatever_the_chunk(layers: int) -> None:
     torch.manual_seed(0)

@@ -80,14 +80,52 @@ def test_stop_is_asked_between_steps(small: Dataset, tiny_config: RunConfig) -> 
     assert recipe.step == 7
 
 
+def test_training_ends_when_val_was_not_lower_for_too_long(
+    small: Dataset, tiny_config: RunConfig
+) -> None:
+    """At a rate that moves nothing the first evaluation stays the best."""
+    values = {"learning_rate": 1e-30, "eval_every": 10, "patience": 3}
+    config = override(tiny_config, values, "")
+    recipe = recipe_of(config, small)
+    steps = [event.step for event in recipe.run() if isinstance(event, Evaluated)]
+    assert steps == [10, 20, 30, 40]
+    assert recipe.finished
+    assert recipe.best_step == 10
+    again = recipe_of(config, small)
+    again.restore(recipe.state())
+    assert again.finished
+    assert not list(again.run())
+
+
+def test_patience_waits_for_nothing_where_there_is_no_val(
+    small: Dataset, tiny_config: RunConfig
+) -> None:
+    config = override(tiny_config, {"learning_rate": 1e-30, "eval_every": 10, "patience": 1}, "")
+    recipe = Recipe(config, table_of(small, "train", config.block_size), None)
+    list(recipe.run())
+    assert recipe.step == config.steps
+
+
+def test_dropout_draws_from_the_masks_asked_for(small: Dataset, tiny_config: RunConfig) -> None:
+    losses = {}
+    for masks in ("state", "step"):
+        config = override(tiny_config, {"dropout": 0.3, "masks": masks, "steps": 3}, "")
+        recipe = recipe_of(config, small)
+        before = recipe.state().tensors["rng.cpu"].clone()
+        losses[masks] = [e.losses[0] for e in recipe.run() if isinstance(e, Stepped)]
+        drawn = not torch.equal(before, recipe.state().tensors["rng.cpu"])
+        assert drawn == (masks == "state")
+    assert losses["state"] != losses["step"]
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 @pytest.mark.parametrize("draw", ["contexts", "positions"])
+@pytest.mark.parametrize("masks", ["state", "step"])
 def test_a_restored_recipe_goes_on_bit_for_bit(
-    small: Dataset, tiny_config: RunConfig, optimizer: str, draw: str
+    small: Dataset, tiny_config: RunConfig, optimizer: str, draw: str, masks: str
 ) -> None:
-    config = override(
-        tiny_config, {"optimizer": optimizer, "draw": draw, "dropout": 0.3, "smoothing": 0.0}, ""
-    )
+    values = {"optimizer": optimizer, "draw": draw, "masks": masks, "dropout": 0.3}
+    config = override(tiny_config, {**values, "smoothing": 0.0, "networks": 2}, "")
     whole = recipe_of(config, small)
     list(whole.run())
     first = recipe_of(config, small)

@@ -17,10 +17,10 @@ class RunBar:
     """A bar that follows the events of a run, from the first to the end of the `with`.
 
     Args:
-        steps: that the run is to take; where there are none, nothing is shown.
+        wanted: whether it is to be seen, on a terminal or in a notebook.
     """
 
-    def __init__(self, steps: int, console: "Console") -> None:
+    def __init__(self, console: "Console", *, wanted: bool) -> None:
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         self._bar = Progress(
@@ -30,9 +30,9 @@ class RunBar:
             TextColumn("{task.fields[speed]:,.0f} steps/s"),
             TimeRemainingColumn(),
             console=console,
-            disable=not (console.is_terminal or console.is_jupyter) or not steps,
+            disable=not (console.is_terminal or console.is_jupyter) or not wanted,
         )
-        self._task = self._bar.add_task("", total=steps, loss="-", val="-", speed=0.0)
+        self._task = self._bar.add_task("", total=0, loss="-", val="-", speed=0.0)
         self._loss, self._shown = nan, 0
 
     def __enter__(self) -> Self:
@@ -44,8 +44,8 @@ class RunBar:
     def show(self, event: RunEvent) -> None:
         """Go on to an event; the bar appears with the first, before which a run may be refused."""
         if isinstance(event, Started):
+            self._bar.update(self._task, total=event.steps, completed=event.step)
             self._bar.start()
-            self._bar.update(self._task, completed=event.step)
         elif isinstance(event, Stepped):
             for loss in event.losses:
                 first = isnan(self._loss)

@@ -53,20 +53,23 @@ def train_run(
         refuse_folder(target / DATASET, force=True)
     place, result = folder or target / DATASET, destination(target)
     events = run.train(target, config, dataset, place, device, resume=resume, force=force)
-    _follow(events, config.steps if progress else 0, on_event)
+    _follow(events, on_event, progress=progress and config.mixture.networks > 0)
     return Run(result)
 
 
 def _follow(
-    events: "Generator[RunEvent]", steps: int, on_event: "Callable[[RunEvent], object] | None"
+    events: "Generator[RunEvent]",
+    on_event: "Callable[[RunEvent], object] | None",
+    *,
+    progress: bool,
 ) -> None:
-    """Show a bar of so many steps, none for 0, and tell the caller."""
+    """Show a bar, where one is wanted, and tell the caller."""
     from rich.console import Console
 
     from nplm.api.progressbar import RunBar
 
     # Closed when the caller's own function raises, too: a traceback would keep the folder locked.
-    with closing(events), RunBar(steps, Console(stderr=True)) as bar:
+    with closing(events), RunBar(Console(stderr=True), wanted=progress) as bar:
         for event in events:
             bar.show(event)
             if on_event:

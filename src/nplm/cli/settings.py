@@ -16,7 +16,7 @@ import typer
 from nplm.cli.console import note
 from nplm.config import MixtureConfig, ModelConfig, PresetName, RunConfig, Schedule, TrainConfig
 from nplm.errors import UsageError
-from nplm.presets import format_value, override, preset
+from nplm.presets import PRESETS, format_value, override, preset
 
 PANELS = {
     "model": ("Model (default: the preset's)", ModelConfig),
@@ -36,7 +36,7 @@ HELP = {
     "dropout": "Share of hidden units dropped.",
     "init": "Weights at the start.",
     "draw": "What a row of a batch is.",
-    "steps": "Training steps.",
+    "steps": "Training steps; 0: by the size of the list.",
     "batch_size": "Draws per step, or full.",
     "optimizer": "How weights are moved.",
     "learning_rate": "Its highest value.",
@@ -47,6 +47,9 @@ HELP = {
     "eval_every": "Steps between evaluations; 0: a tenth of all.",
     "seed": "Of weights, draws and dropout.",
     "eval_widen": "Wider apart from the 16th evaluation on.",
+    "patience": "Evaluations without a lower val to stop after.",
+    "beta2": "Of AdamW: memory of squared gradients.",
+    "masks": "Of dropout: by step, or torch's state.",
     "networks": "Networks to average.",
     "ngram": "Mix with an n-gram.",
     "order": "Of the n-gram; 0: chosen on val, up to 8.",
@@ -105,18 +108,19 @@ def settings_for(
     file: Path | None,
     flags: Mapping[str, Any],
     resumed: RunConfig | None = None,
+    presets: Mapping[PresetName, RunConfig] = PRESETS,
 ) -> RunConfig:
     """The settings of a run: flags over file over preset (or, to resume, over the run's own).
 
     Of a flag that changes nothing, stderr says so.
     """
     if file is None:
-        base = resumed if resumed and not preset_name else preset(preset_name or "default")
+        base = _base(preset_name, resumed, presets)
     else:
         from nplm.stored import shorten
 
         try:
-            base = _settings_in(file, preset_name, resumed)
+            base = _settings_in(file, preset_name, resumed, presets)
         except UsageError as error:
             raise UsageError(shorten(error.problem, LONGEST_PROBLEM), error.cure) from None
     settings = override(base, flags, "")
@@ -125,22 +129,37 @@ def settings_for(
     return settings
 
 
-def _settings_in(file: Path, preset_name: str | None, resumed: RunConfig | None) -> RunConfig:
+def _base(
+    preset_name: str | None, resumed: RunConfig | None, presets: Mapping[PresetName, RunConfig]
+) -> RunConfig:
+    """What flags change: a run's own settings, where one of that preset is resumed."""
+    if resumed and preset_name in (None, resumed.preset):
+        return resumed
+    return preset(preset_name or "default", presets)
+
+
+def _settings_in(
+    file: Path,
+    preset_name: str | None,
+    resumed: RunConfig | None,
+    presets: Mapping[PresetName, RunConfig],
+) -> RunConfig:
     """The settings of a file over those of a preset: the one asked for, or that the file names."""
     from nplm.files import read_up_to
     from nplm.stored import MAX_SETTINGS, parse_toml
 
     values = parse_toml(read_up_to(file, MAX_SETTINGS), file)
-    for table in ("dataset", "run"):  # so that the config.toml of a run can be used again
-        values.pop(table, None)
+    # The config.toml of a run can be used again: it names all settings that its version knew.
+    of_a_run = values.pop("run", None) is not None
+    values.pop("dataset", None)
     named = values.pop("preset", None)
     if named is not None and not preset_name:
         try:
             preset_name = preset(named).preset
         except UsageError as error:
             raise error.within(str(file)) from None
-    base = resumed if resumed and not preset_name else preset(preset_name or "default")
-    return override(base, values, str(file))
+    base = _base(preset_name, resumed, presets)
+    return override(RunConfig(base.preset) if of_a_run else base, values, str(file))
 
 
 def as_flags(config: RunConfig) -> list[str]:

@@ -13,7 +13,7 @@ from nplm.commandline import command_line, quote
 from nplm.config import PresetName
 from nplm.errors import DataError, InterruptedRunError, UsageError
 from nplm.extras import training_extra
-from nplm.presets import format_value, nearest
+from nplm.presets import EARLIER, format_value, nearest
 
 if TYPE_CHECKING:
     from nplm.runs.trials import Outcome, Trial
@@ -69,10 +69,14 @@ def sweep(
         from nplm.report.figures import save_sweep
         from nplm.runs import sweep as sweeps
         from nplm.runs.replacement import destination
-        from nplm.runs.trials import RESULTS, best, plan
+        from nplm.runs.trials import RESULTS, best, has_settings, plan
     folder = latest.dataset_folder(source)
     target = named(out) if out else latest.CHECKPOINTS / f"{named(folder).name}-sweep"
     trials = plan(base, points, target)
+    if not force and not has_settings(target, trials[0]):
+        earlier = settings_for(preset_name, config, settings, presets=EARLIER)
+        begun = plan(earlier, points, target)
+        trials = begun if has_settings(target, begun[0]) else trials
     work, result = sweeps.work_folder(target, force=force), destination(target)
     with stop_on_signal() as stop:
         count = workers or sweeps.workers_here()
@@ -145,7 +149,7 @@ def _follow(events: Any, trials: "list[Trial]") -> "list[Outcome]":
                 continue
             name = event.trial.name
             if name not in tasks:
-                tasks[name] = bars.add_task(name, total=event.trial.config.steps)
+                tasks[name] = bars.add_task(name, total=event.steps)
             bars.update(tasks[name], completed=event.step)
     return outcomes
 

@@ -76,6 +76,7 @@ def train(
     if not resume:
         refuse_run(target, force=force)
     resumed = read_facts(target) if resume else None
+    was_finished = resume and is_finished(target)
     resolved = settings_for(preset_name, config, settings, resumed.config if resumed else None)
     work = work_folder(target, force=force)
     result = destination(target)
@@ -85,9 +86,9 @@ def train(
         events = run.train(
             target, resolved, dataset, folder, device, resume=resume, force=force, stop=stop
         )
-        started = _show(events, resolved.steps)
-    if resume and started.step == resolved.steps:
-        note(f"{target} had taken all its steps: there was nothing left to do")
+        started = _show(events, progress=resolved.mixture.networks > 0)
+    if was_finished:
+        note(f"{target} was trained to its end: there was nothing left to do")
     if stop() and work.exists() and not is_finished(work):
         going_on = resume_command(folder, work)
         raise InterruptedRunError(f"stopped, everything is saved in {work}", f"go on: {going_on}")
@@ -122,13 +123,13 @@ def _dataset(source: Path | None) -> tuple["Dataset", Path]:
     return built, folder
 
 
-def _show(events: Iterable["RunEvent"], steps: int) -> "Started":
+def _show(events: Iterable["RunEvent"], *, progress: bool) -> "Started":
     """Follow a run on stderr: a progress bar on a terminal, one line at the start elsewhere."""
     from nplm.api.progressbar import RunBar
     from nplm.runs.run import Started
 
     console, started = stderr(), None
-    with RunBar(steps, console) as bar:
+    with RunBar(console, wanted=progress) as bar:
         for event in events:
             bar.show(event)
             if isinstance(event, Started):

@@ -142,6 +142,8 @@ def read_facts(run: Path) -> RunFacts:
         raise tables.wrong(error.problem) from error
     if config.mixture.ngram and not config.mixture.order:
         raise tables.wrong("mixture.order is 0, which training would have settled")
+    if config.mixture.networks and not config.steps:
+        raise tables.wrong("train.steps is 0, which training would have settled")
     dataset, settings = tables.table("dataset"), tables.table("run")
     card = ModelCard(
         read_vocab(vocab),

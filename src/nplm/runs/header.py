@@ -18,7 +18,7 @@ LENGTH = 8  # bytes that say how long the header is
 
 
 def is_finished(run: Path) -> bool:
-    """Whether a run has taken all its steps.
+    """Whether a run is trained to its end.
 
     Raises:
         NotFoundError: there is no run.
@@ -26,7 +26,9 @@ def is_finished(run: Path) -> bool:
     """
     if not (run / LAST).exists():
         return False
-    return step_of(run / LAST) == read_facts(run).config.steps
+    numbers = numbers_of(run / LAST, read_header(run / LAST))
+    step, best_step = numbers.integer("step"), numbers.integer("best_step")
+    return read_facts(run).config.is_over(step, best_step)
 
 
 def is_evaluated(run: Path) -> bool:

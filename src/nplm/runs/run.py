@@ -19,6 +19,7 @@ from nplm.runs.layout import DATASET, FACTS, LAST, MARK
 from nplm.runs.order import settle_order
 from nplm.runs.replacement import begin, destination, settle, take_place
 from nplm.runs.runplace import clear, refuse_other, refuse_run, work_folder
+from nplm.runs.steps import settle_steps
 from nplm.text import datafolder
 from nplm.text.dataset import Dataset
 from nplm.training.device import for_training
@@ -39,6 +40,7 @@ class Started:
     """The run is set up and starts after `step` steps.
 
     Attributes:
+        steps: that it is to take at most.
         parameters: of all networks.
         contexts: distinct ones of the training data.
         floor: nats per symbol below which no model of that block size can come on them.
@@ -46,6 +48,7 @@ class Started:
     """
 
     step: int
+    steps: int
     parameters: int
     contexts: int
     floor: float
@@ -100,10 +103,10 @@ def train(
     """
     if resume and device == "auto":
         device = read_facts(folder).device
-    device = for_training(device, config, dataset)
+    device = for_training(device, settle_steps(config, dataset), dataset)
     if not resume:
         refuse_run(folder, force=force)
-        config = settle_order(config, dataset)
+        config = settle_order(settle_steps(config, dataset), dataset)
     with locked(destination(folder)):
         settle(folder)
         if resume:
@@ -148,7 +151,7 @@ def _train_locked(
             datafolder.save(dataset, work / DATASET, force=True)
         yield _started(recipe, table)
         yield from _steps(recipe, writer, stop)
-        if recipe.step == facts.config.steps:
+        if recipe.finished:
             take_place(work, refuse_other)
 
 
@@ -170,6 +173,7 @@ def _writer(folder: Path, facts: RunFacts, recipe: Recipe, *, resume: bool) -> W
 def _started(recipe: Recipe, table: ContextTable) -> Started:
     return Started(
         recipe.step,
+        recipe.config.steps,
         count_parameters(recipe.module),
         len(table),
         table.floor(),
@@ -213,9 +217,12 @@ def _matching_facts(folder: Path, config: RunConfig, dataset: Dataset, device: s
             f"{folder} was trained on {facts.device}, not {device}",
             f'resume with `device="{facts.device}"`',
         )
-    if not config.mixture.order:  # not asked for: what was settled stands
+    # What was settled stands where nothing else is asked for.
+    if not config.mixture.order:
         order = facts.config.mixture.order
         config = replace(config, mixture=replace(config.mixture, order=order))
+    if not config.train.steps:
+        config = replace(config, train=replace(config.train, steps=facts.config.train.steps))
     if facts.config != config:
         raise DataError(
             f"{folder} has other settings than asked for: {_difference(facts.config, config)}",

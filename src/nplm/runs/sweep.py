@@ -21,11 +21,12 @@ from typing import Any
 
 from nplm.errors import DataError, DivergedError
 from nplm.runs.checkpoint import locked
+from nplm.runs.header import is_finished
 from nplm.runs.layout import LAST
 from nplm.runs.metrics import metrics
 from nplm.runs.order import refuse_order
 from nplm.runs.replacement import begin, destination, folder_beside, settle, take_place
-from nplm.runs.run import train
+from nplm.runs.run import Started, train
 from nplm.runs.trials import (
     Outcome,
     Trial,
@@ -49,10 +50,11 @@ REPORT_STEPS = 20  # a worker tells of its progress this often
 
 @dataclass(frozen=True)
 class Progress:
-    """A trial has taken some steps."""
+    """A trial has taken some of its steps."""
 
     trial: Trial
     step: int
+    steps: int
 
 
 def sweep(
@@ -173,7 +175,7 @@ def _deaf_children() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _start_worker(reports: "Queue[tuple[str, int]]", stopping: Event) -> None:
+def _start_worker(reports: "Queue[tuple[str, int, int]]", stopping: Event) -> None:
     """In each worker: Ctrl-C is for the parent, which says when to stop, or ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _worker["reports"], _worker["stopping"] = reports, stopping
@@ -204,7 +206,7 @@ def _run(trial: Trial, dataset_folder: Path) -> dict[str, Any] | None:
 def _train(trial: Trial, dataset_folder: Path) -> dict[str, Any] | None:
     dataset = load(dataset_folder)
     stopping: Callable[[], bool] = _worker["stopping"].is_set
-    status, last_report = "done", 0
+    status, last_report, steps = "done", 0, 0
     resume = (trial.folder / LAST).exists()
     try:
         for event in train(
@@ -216,14 +218,15 @@ def _train(trial: Trial, dataset_folder: Path) -> dict[str, Any] | None:
             force=not resume,
             stop=lambda: _orphaned.is_set() or stopping(),
         ):
-            if isinstance(event, Stepped) and event.step >= last_report + REPORT_STEPS:
+            if isinstance(event, Started):
+                steps = event.steps
+            elif isinstance(event, Stepped) and event.step >= last_report + REPORT_STEPS:
                 last_report = event.step
-                _worker["reports"].put((trial.name, last_report))
+                _worker["reports"].put((trial.name, last_report, steps))
     except DivergedError:
         status = "diverged"
     evaluations = metrics(trial.folder)
-    last = evaluations[-1].step if evaluations else 0
-    if status == "done" and last < trial.config.steps:
+    if status == "done" and not is_finished(trial.folder):
         return None
     lowest = min(evaluations, key=lambda e: e.val_nats_per_symbol or 0.0, default=None)
     return {
@@ -236,14 +239,14 @@ def _train(trial: Trial, dataset_folder: Path) -> dict[str, Any] | None:
     }
 
 
-def _reported(reports: "Queue[tuple[str, int]]", trials: list[Trial]) -> Iterator[Progress]:
+def _reported(reports: "Queue[tuple[str, int, int]]", trials: list[Trial]) -> Iterator[Progress]:
     """What workers have told since last asked; waits a little for the first."""
     by_name = {trial.name: trial for trial in trials}
     wait = POLL_SECONDS
     while True:
         try:
-            name, step = reports.get(timeout=wait) if wait else reports.get_nowait()
+            name, step, steps = reports.get(timeout=wait) if wait else reports.get_nowait()
         except queue.Empty:
             return
-        yield Progress(by_name[name], step)
+        yield Progress(by_name[name], step, steps)
         wait = 0.0

@@ -164,20 +164,29 @@ def ended_trials(folder: Path, trials: list[Trial], dataset: str) -> dict[str, d
     if not (folder / RESULTS).exists():
         write_results(folder, {})
         return {}
-    ended, values = _read(folder), trials[0].values
-    for record in ended.values():
-        same = record["values"].keys() == values.keys() and record["dataset_sha256"] == dataset
+    ended = _read(folder)
+    of_data = all(record["dataset_sha256"] == dataset for record in ended.values())
+    if not of_data or not has_settings(folder, trials[0]):
+        raise DataError(
+            f"{folder} holds a sweep of other settings or other data",
+            "choose another `out`, or start anew with `force=True`",
+        )
+    return ended
+
+
+def has_settings(folder: Path, trial: Trial) -> bool:
+    """Whether all results in `folder`, if there are any, are of the sweep that `trial` is of."""
+    if not (folder / RESULTS).exists():
+        return True
+    for record in _read(folder).values():
         # 0.1.0 kept a trial's settings alone, not those of the sweep that it was a point of.
         table = "base" if "base" in record else "config"
-        settings = _fixed(getattr(trials[0], table).as_tables(), values)
+        settings = _fixed(getattr(trial, table).as_tables(), trial.values)
         # What an older version did not know has the value that means what it did.
-        stored = _fixed(RunConfig().as_tables(), values) | _fixed(record[table], values)
-        if not same or stored != settings:
-            raise DataError(
-                f"{folder} holds a sweep of other settings or other data",
-                "choose another `out`, or start anew with `force=True`",
-            )
-    return ended
+        stored = _fixed(RunConfig().as_tables(), trial.values) | _fixed(record[table], trial.values)
+        if record["values"].keys() != trial.values.keys() or stored != settings:
+            return False
+    return True
 
 
 def record_of(result: Mapping[str, Any], trial: Trial, dataset: str) -> dict[str, Any]:

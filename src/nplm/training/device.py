@@ -14,8 +14,9 @@ from nplm.training.targets import is_dense
 from nplm.training.torchmodel import LanguageModel
 
 FIRST_CUDA = "cuda:0"
-# Multiply-adds below which starting CUDA takes longer than the CPU takes to train (a few seconds).
-WORTH_A_GPU = 5e10
+# Ten times the multiply-adds of a CPU's minute (docs/log.md): until a GPU has been measured, "auto"
+# takes one only where there is that much to gain.
+WORTH_A_GPU = 7e12
 SPARE_BYTES = 1 << 30  # of a device's memory, for weights, their gradients and a batch
 
 

@@ -33,7 +33,7 @@ class NeuralLM(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(hidden) for _ in range(norms))
         self.output = nn.Linear(hidden, vocab_size)
         self.activation = ACTIVATIONS[config.activation]
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout: nn.Module = nn.Dropout(config.dropout)
         _INITS[config.init](self)
 
     @property
@@ -50,26 +50,7 @@ class NeuralLM(nn.Module):
 
     def forward(self, contexts: Tensor) -> Tensor:
         x = self.embedding(contexts).flatten(1)  # (B, T) -> (B, T * E)
-        return self._above(self.first(x))
-
-    def forward_by_tables(self, contexts: Tensor) -> Tensor:
-        """As `forward` but for rounding; cheaper where there are more rows than symbols.
-
-        The first layer over an embedding is a sum of T rows, one of a (V, D) table per position:
-        H x = sum_t H_t C(w_t), and there are only V values of H_t C(w).
-        """
-        if len(contexts) <= self.vocab_size:
-            return self.forward(contexts)
-        block_size, vocab_size = self.config.block_size, self.vocab_size
-        per_position = self.first.weight.view(len(self.first.weight), block_size, -1)  # (D, T, E)
-        tables = torch.einsum("ve,dte->tvd", self.embedding.weight, per_position)  # (T, V, D)
-        rows = contexts + torch.arange(block_size, device=contexts.device) * vocab_size  # (B, T)
-        sums = F.embedding_bag(rows, tables.flatten(0, 1), mode="sum")  # (B, D)
-        return self._above(sums + self.first.bias)
-
-    def _above(self, first: Tensor) -> Tensor:
-        """What the first layer gives, (B, D) -> logits (B, V)."""
-        h = self.dropout(self.activation(self._norm(0, first)))  # (B, D)
+        h = self.dropout(self.activation(self._norm(0, self.first(x))))  # (B, D)
         for k, layer in enumerate(self.residual, start=1):
             h = h + self.dropout(self.activation(self._norm(k, layer(h))))  # (B, D)
         logits: Tensor = self.output(h)  # (B, V)

@@ -12,7 +12,7 @@ from nplm.config import TrainConfig
 from nplm.training.batches import Batch
 from nplm.training.network import NeuralLM
 
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # of AdamW
+BETA1, EPSILON = 0.9, 1e-8  # of AdamW
 LARGEST = torch.finfo(torch.float32).max
 
 
@@ -108,8 +108,11 @@ class AdamW(Optimizer):
 
     moments = ("exp_avg", "exp_avg_sq")
 
-    def __init__(self, parameters: Sequence[nn.Parameter], weight_decay: float) -> None:
+    def __init__(
+        self, parameters: Sequence[nn.Parameter], weight_decay: float, beta2: float
+    ) -> None:
         super().__init__(parameters, weight_decay)
+        self._beta2 = beta2
         self.exp_avg = torch.zeros_like(self.weights)
         self.exp_avg_sq = torch.zeros_like(self.weights)
         self._keep = torch.ones_like(self._rate)
@@ -117,14 +120,15 @@ class AdamW(Optimizer):
 
     def aim(self, step: int, rate: float) -> None:
         self._rate.fill_(_within(rate / (1 - BETA1 ** (step + 1))))
-        self._root.fill_((1 - BETA2 ** (step + 1)) ** -0.5)
+        self._root.fill_((1 - self._beta2 ** (step + 1)) ** -0.5)
         self._keep.fill_(_within(1 - rate * self._weight_decay))
 
     def move(self) -> None:
         self._matrices.mul_(self._keep)
         self.exp_avg.lerp_(self.gradient, 1 - BETA1)
-        self.exp_avg_sq.mul_(BETA2).addcmul_(self.gradient, self.gradient, value=1 - BETA2)
-        change = torch.sqrt(self.exp_avg_sq, out=self._change).mul_(self._root).add_(EPSILON)
+        squares = self.exp_avg_sq.mul_(self._beta2)
+        squares.addcmul_(self.gradient, self.gradient, value=1 - self._beta2)
+        change = torch.sqrt(squares, out=self._change).mul_(self._root).add_(EPSILON)
         self.weights.sub_(torch.div(self.exp_avg, change, out=change).mul_(self._rate))
 
 
@@ -135,8 +139,9 @@ def _within(number: float) -> float:
 
 def make_optimizer(config: TrainConfig, parameters: Sequence[nn.Parameter]) -> Optimizer:
     """The optimiser that the settings ask for."""
-    kind = Sgd if config.optimizer == "sgd" else AdamW
-    return kind(parameters, config.weight_decay)
+    if config.optimizer == "sgd":
+        return Sgd(parameters, config.weight_decay)
+    return AdamW(parameters, config.weight_decay, config.beta2)
 
 
 def update(networks: Sequence[NeuralLM], batch: Batch, optimizer: Optimizer) -> Tensor:
@@ -144,7 +149,7 @@ def update(networks: Sequence[NeuralLM], batch: Batch, optimizer: Optimizer) -> 
 
     The networks share nothing, so the gradient of the sum is each network's own.
     """
-    each = torch.stack([batch.loss(n.forward_by_tables(batch.contexts)) for n in networks])  # (K,)
+    each = torch.stack([batch.loss(n(batch.contexts)) for n in networks])  # (K,)
     optimizer.gradient.zero_()
     each.sum().backward()  # type: ignore[no-untyped-call]
     optimizer.move()

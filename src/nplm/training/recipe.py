@@ -25,6 +25,7 @@ from nplm.errors import DivergedError
 from nplm.training.batches import make_sampler
 from nplm.training.captured import make_device_sampler
 from nplm.training.events import Evaluated, Event, Stepped
+from nplm.training.masks import Dropout, Masks
 from nplm.training.mixture import Mixture, NGramTable, learn_weights, share_out
 from nplm.training.network import NeuralLM
 from nplm.training.optimizer import learning_rate, make_optimizer
@@ -73,6 +74,11 @@ class Recipe:
         self._random = RandomState(config.train.seed, self.device)
         with self._random.in_place():
             self.networks = _networks(config, train)
+        self._masks: Masks | None = None
+        if config.train.masks == "step" and self.device.type == "cpu":
+            self._masks = Masks(config.train.seed)
+            for network in self.networks:
+                network.dropout = Dropout(config.model.dropout, self._masks)
         self.ngram: NGramTable | None = None
         if config.mixture.ngram:
             self.ngram = NGramTable.of(self._fit(train, config.mixture.order))
@@ -95,6 +101,11 @@ class Recipe:
         return self.best_step > 0 or not self.config.steps
 
     @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to train."""
+        return self.config.is_over(self.step, self.best_step)
+
+    @property
     def evaluation_due(self) -> bool:
         """Whether the step just taken is one to evaluate at, and has not been evaluated."""
         step, train = self.step, self.config.train
@@ -102,7 +113,7 @@ class Recipe:
         return at and step != self._evaluated
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
-        """Train to the last step, or until `stop` says so; it is asked between steps.
+        """Train to the end, or until `stop` says so; it is asked between steps.
 
         Raises:
             DivergedError: a loss or a parameter is not finite; the message says what is kept.
@@ -119,7 +130,7 @@ class Recipe:
             raise DivergedError(error.problem, f"{error.cure}; {advice}") from None
 
     def _events(self, stop: Callable[[], bool]) -> Iterator[Event]:
-        while self.trainer and self.step < self.config.steps and not stop():
+        while self.trainer and not self.finished and not stop():
             until = self.config.train.next_evaluation(self.step)
             with self._timed():
                 losses = self.trainer.take(until - self.step)
@@ -209,7 +220,7 @@ class Recipe:
         )
         optimizer = make_optimizer(config, [*self.module.parameters()])
         rate = partial(learning_rate, config)
-        return Trainer(self.networks, sampler, optimizer, rate, self._random)
+        return Trainer(self.networks, sampler, optimizer, rate, self._masks or self._random)
 
     def _fit(self, table: ContextTable, order: int) -> NGram:
         """An n-gram; the time that takes is training."""

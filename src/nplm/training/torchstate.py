@@ -72,6 +72,10 @@ class RandomState:
             self.states = self._read()
             self._write(callers)
 
+    def of_step(self, _step: int) -> AbstractContextManager[None]:
+        """As `in_place`: it goes on from step to step, so they must be taken in turn."""
+        return self.in_place()
+
     def _read(self) -> dict[str, Tensor]:
         states = {"cpu": torch.get_rng_state()}
         if self._device.type == "cuda":

@@ -13,6 +13,7 @@ from torch import Tensor
 from nplm.errors import DivergedError
 from nplm.training.batches import Sampler
 from nplm.training.captured import CapturedStep, DeviceSampler, DeviceStep
+from nplm.training.masks import Masks
 from nplm.training.network import NeuralLM
 from nplm.training.optimizer import Optimizer, update
 from nplm.training.torchstate import RandomState
@@ -27,7 +28,7 @@ class Trainer:
         networks: at least one, all on one device.
         sampler: of batches; one on a device takes captured steps.
         rate: the learning rate of a step, counted from 0.
-        random: what dropout draws from.
+        random: what dropout draws from: torch's random state, or the masks of a step.
 
     Attributes:
         step: steps taken.
@@ -39,7 +40,7 @@ class Trainer:
         sampler: Sampler | DeviceSampler,
         optimizer: Optimizer,
         rate: Callable[[int], float],
-        random: RandomState,
+        random: RandomState | Masks,
     ) -> None:
         self.networks, self.optimizer = networks, optimizer
         self._rate, self._random = rate, random
@@ -59,7 +60,7 @@ class Trainer:
         Raises:
             DivergedError: one is not finite.
         """
-        with self._random.in_place():
+        with self._random.of_step(self.step):
             if self._captured:
                 steps = range(self.step, self.step + min(at_most, STEPS_PER_READ))
                 losses = self._captured.take(steps, [self._rate(step) for step in steps])
