@@ -87,6 +87,8 @@ def train(
             target, resolved, dataset, folder, device, resume=resume, force=force, stop=stop
         )
         started = _show(events, progress=resolved.mixture.networks > 0)
+    if device == "auto" and started.device == "cpu" and _has_gpu():
+        note("on the CPU, which is done soon: --device cuda takes the GPU")
     if was_finished:
         note(f"{target} was trained to its end: there was nothing left to do")
     if stop() and work.exists() and not is_finished(work):
@@ -139,6 +141,12 @@ def _show(events: Iterable["RunEvent"], *, progress: bool) -> "Started":
     return started
 
 
+def _has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
 def _describe(started: "Started") -> str:
     parts = [f"{started.parameters:,} parameters"] if started.parameters else []
     if started.ngram_contexts:
@@ -176,6 +184,9 @@ def _summary(run: "LoadedRun", started: "Started") -> None:
     best = next((e for e in evaluations if e.step == run.best_step), None)
     if best:  # the log of a run that was finished before may be lost
         note(_scores(best, evaluations[-1].train_seconds, started))
+    last, steps = evaluations[-1].step if evaluations else 0, run.facts.config.steps
+    if last < steps:
+        note(f"ended at step {last:,} of {steps:,}: val was not lower than at step {run.best_step:,}")
     if isinstance(run.module, Mixture):
         shares = zip(run.parts(), run.module.weights, strict=True)
         note("mixture: " + ", ".join(f"{name} {weight:.3f}" for name, weight in shares))
