@@ -64,7 +64,7 @@ class StreamConfig:
         start: the first index.
         indices: the number of indices to draw, whatever is kept of them, instead of a `count`.
         novel: leave out strings of the list that the model was made from.
-        unique: leave out strings given before.
+        unique: leave out strings given before, known by 64-bit hashes (docs/conformance.md).
         cut: keep strings that reach the longest length without an end, cut there.
     """
 

@@ -1,7 +1,9 @@
 """Generation against a naive walk, one string and one symbol at a time."""
 
+import json
 import math
 import struct
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +156,16 @@ def test_a_million_strings_follow_the_model(model: OnnxModel) -> None:
     ) ** 0.5
     assert freedom > 3000
     assert abs(normal) < 4
+
+
+@pytest.mark.parametrize("nats", [True, False])
+def test_lines_of_json_are_the_strings_one_by_one(model: OnnxModel, nats: bool) -> None:
+    sampling, stream = SamplingConfig(max_length=5), StreamConfig(1000, cut=True)
+    cache = AutomatonCache(model, model.card)
+    for batch in generate_batches(cache, sampling, stream, nats=nats):
+        each = [json.dumps(asdict(g), ensure_ascii=False) + "\n" for g in batch.strings()]
+        assert batch.json_lines().decode() == "".join(each)
+        assert batch.keep(batch.indices < 0).json_lines() == b""
 
 
 def test_strings_that_never_end_are_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:

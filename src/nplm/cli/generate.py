@@ -1,10 +1,7 @@
 """`nplm generate`."""
 
-import json
 import sys
 import time
-from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -22,7 +19,7 @@ from nplm.runs.layout import BEST, CONFIG
 if TYPE_CHECKING:
     from nplm.runtime.modelcard import ModelCard
     from nplm.runtime.onnxmodel import OnnxModel
-    from nplm.runtime.walk import Generated, GeneratedBatch
+    from nplm.runtime.walk import GeneratedBatch
     from nplm.stepmodel import StepModel
 
 Runtime = Literal["onnx", "torch"]
@@ -121,19 +118,12 @@ def generate(
         for batch in batches:
             tally.add(batch)
             bars.advance(bar, len(batch.indices) if indices is None else batch.drawn)
-            file.write(json_lines(batch.strings()) if as_json else batch.lines())
+            file.write(batch.json_lines() if as_json else batch.lines())
     tally.show(longest)
 
 
 def _to_file(out: Path | None) -> bool:
     return out is not None and str(out) != "-"
-
-
-def json_lines(strings: Iterable["Generated"]) -> bytes:
-    """One JSON object a line."""
-    return "".join(json.dumps(asdict(s), ensure_ascii=False) + "\n" for s in strings).encode(
-        "utf-8"
-    )
 
 
 class Tally:
@@ -144,8 +134,11 @@ class Tally:
         self._card = card
         self._started = time.perf_counter()
         self._strings = self._seen = self._sampled = 0
-        self._hashes: set[int] = set()
         self._too_long = 0
+        if self._on_terminal:
+            from nplm.runtime.hashset import HashSet
+
+            self._distinct = HashSet()
 
     def add(self, batch: "GeneratedBatch") -> None:
         self._too_long += len(batch.too_long)
@@ -153,12 +146,13 @@ class Tally:
             return
         from nplm.runtime.novelty import hash_strings
 
+        hashes = hash_strings(batch.symbols)
         if self._strings < UNIQUE_OF:
-            self._hashes |= set(hash_strings(batch.symbols).tolist())
+            self._distinct.add(hashes)
             self._sampled = self._strings + len(batch.indices)
         self._strings += len(batch.indices)
         if self._card.novelty:
-            self._seen += int(self._card.novelty.seen(batch.symbols).sum())
+            self._seen += int(self._card.novelty.holds(hashes).sum())
 
     def show(self, longest: int) -> None:
         if self._strings:
@@ -168,7 +162,7 @@ class Tally:
                 share = 1 - self._seen / self._strings
                 split = "train split of the " if self._card.novelty_splits == ["train"] else ""
                 parts.append(f"{share:.1%} not in the {split}list")
-            unique = len(self._hashes) / self._sampled
+            unique = len(self._distinct) / self._sampled
             parts.append(f"{unique:.1%} of the first {self._sampled:,} unique")
             note(", ".join(parts))
         if self._too_long:

@@ -13,7 +13,9 @@ from nplm.checks import MAX_SIZE, VAIN_SYMBOLS, WALK_SYMBOLS
 from nplm.errors import ConstraintError
 from nplm.generation import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
 from nplm.runtime.automatoncache import AutomatonCache
+from nplm.runtime.hashset import HashSet
 from nplm.runtime.modelcard import ModelCard
+from nplm.runtime.novelty import hash_strings
 from nplm.runtime.walk import Generated, GeneratedBatch, walk
 from nplm.stepmodel import StepModel
 
@@ -120,22 +122,20 @@ class _Chooser:
         self.tokenizer = card.tokenizer
         self._filter = card.novelty if stream.novel or seen else None
         self._stream = stream
-        self._given: set[str] = set()
+        self._given = HashSet()
 
     def choose(self, batch: GeneratedBatch) -> GeneratedBatch:
+        if not (self._filter or self._stream.unique):
+            return batch
+        hashes = hash_strings(batch.symbols)
+        chosen = np.ones(len(hashes), np.bool_)
         if self._filter:
-            batch = replace(batch, seen=self._filter.seen(batch.symbols))
+            batch = replace(batch, seen=self._filter.holds(hashes))
         if self._stream.novel and batch.seen is not None:
-            batch = batch.keep(~batch.seen)
-        if self._stream.unique:
-            texts = self.tokenizer.decode(batch.symbols)
-            batch = batch.keep(np.array([self._is_new(text) for text in texts], np.bool_))
-        return batch
-
-    def _is_new(self, text: str) -> bool:
-        before = len(self._given)
-        self._given.add(text)
-        return len(self._given) > before
+            chosen = ~batch.seen
+        if self._stream.unique:  # of two strings with one hash the second is left out
+            chosen[chosen] = self._given.add(hashes[chosen])
+        return batch.keep(chosen)
 
 
 def check_lengths(sampling: SamplingConfig, prefix_length: int) -> None:

@@ -92,7 +92,8 @@ class Model:
             start: the first index.
             indices: draw so many indices, whatever is kept of them, instead of `count` strings.
             novel: leave out strings of the list that the model was made from.
-            unique: leave out strings given before in this call.
+            unique: leave out strings given before in this call, known by 64-bit hashes: of
+                5,000,000 one is taken for another with probability 7e-7.
             cut: keep what reaches `max_length` without an end, cut there.
             temperature: below 1 safer, above 1 wilder, 0 greedy.
             top_k: draw among the k most probable symbols.

@@ -33,7 +33,7 @@ class NoveltyFilter:
     @classmethod
     def of(cls, strings: Strings) -> "NoveltyFilter":
         """The filter that knows these strings."""
-        return cls(np.unique(hash_strings(strings)))
+        return cls(np.unique(_short(hash_strings(strings))))
 
     @property
     def false_positive_rate(self) -> float:
@@ -42,11 +42,15 @@ class NoveltyFilter:
 
     def seen(self, strings: Strings) -> NDArray[np.bool_]:
         """(n,) for each string whether it is (almost surely) of the list."""
-        hashes = hash_strings(strings)
+        return self.holds(hash_strings(strings))
+
+    def holds(self, hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """As `seen`, for what `hash_strings` makes of the strings."""
+        short = _short(hashes)
         if not len(self.hashes):
-            return np.zeros(len(hashes), np.bool_)
-        places = np.searchsorted(self.hashes, hashes).clip(max=len(self.hashes) - 1)
-        return np.asarray(self.hashes[places] == hashes)
+            return np.zeros(len(short), np.bool_)
+        places = np.searchsorted(self.hashes, short).clip(max=len(self.hashes) - 1)
+        return np.asarray(self.hashes[places] == short)
 
     def to_text(self) -> str:
         """For metadata: base64 of little-endian 32-bit numbers."""
@@ -61,18 +65,23 @@ class NoveltyFilter:
         return cls(hashes)
 
 
-def hash_strings(strings: Strings) -> NDArray[np.uint32]:
-    """(n,) a 32-bit hash of every string.
+def hash_strings(strings: Strings) -> NDArray[np.uint64]:
+    """(n,) a 64-bit hash of every string.
 
     Each symbol is mixed with its place and the results are added up, so that no loop over strings
     or places is needed.
     """
     if not len(strings):
-        return np.zeros(0, np.uint32)
+        return np.zeros(0, np.uint64)
     places = strings.places().astype(np.uint64)
     mixed = _mix(strings.ids.astype(np.uint64) + (places << np.uint64(32)))
     sums = np.add.reduceat(mixed, strings.offsets[:-1])
-    return (_mix(sums) >> np.uint64(32)).astype(np.uint32)
+    return _mix(sums)
+
+
+def _short(hashes: NDArray[np.uint64]) -> NDArray[np.uint32]:
+    """Hashes as the filter holds them."""
+    return (hashes >> np.uint64(32)).astype(np.uint32)
 
 
 def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -6,6 +6,7 @@ String i depends only on (model, options, seed, i). Which strings are wanted is 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import repeat, starmap
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from nplm.generation import SamplingConfig, StreamConfig
 from nplm.runtime.automaton import Automaton
 from nplm.runtime.sampling import LANES, uniforms
+from nplm.text.jsonlines import json_lines
 from nplm.text.strings import Ids, Strings
 from nplm.text.tokenizer import Tokenizer
 from nplm.text.vocab import BOUNDARY
@@ -84,6 +86,18 @@ class GeneratedBatch:
     def lines(self) -> bytes:
         """The strings in UTF-8, each followed by a line end."""
         return self.tokenizer.lines(self.symbols)
+
+    def json_lines(self) -> bytes:
+        """The strings as JSON objects of what `Generated` has, each followed by a line end."""
+        count = len(self.indices)
+        columns: dict[str, list[Any]] = {
+            "index": self.indices.tolist(),
+            "text": self.tokenizer.decode(self.symbols),
+            "nats": [None] * count if self.nats is None else self.nats.tolist(),
+            "seen": [None] * count if self.seen is None else self.seen.tolist(),
+            "complete": self.complete.tolist(),
+        }
+        return json_lines(columns)
 
     def first(self, count: int) -> "GeneratedBatch":
         """The first `count` strings, at least one, as if no more had been drawn."""
