@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from nplm.generation import SamplingConfig
 from nplm.runtime.rows import NEVER, search
-from nplm.runtime.sampling import cumulative, probabilities, uniforms
+from nplm.runtime.sampling import CHUNK, cumulative, probabilities, uniforms, uniforms_at
 
 ROW = np.log(np.array([[0.4, 0.3, 0.2, 0.1]], np.float32))
 NO_END = np.array([False, True, True, True])
@@ -27,6 +27,15 @@ def test_uniforms_depend_on_the_index_alone(seed: int, start: int, block: int) -
     alone = [uniforms(seed, start + k, 1, block)[0] for k in range(9)]
     np.testing.assert_array_equal(together, alone)
     assert ((together >= 0) & (together < 1)).all()
+
+
+@pytest.mark.parametrize("count", [1, CHUNK - 1, CHUNK, 2 * CHUNK + 5])
+def test_uniforms_of_some_strings_are_those_of_all(count: int) -> None:
+    whole = uniforms(7, 2**62, count, 3)
+    raw = np.random.Philox(key=7, counter=[2**62, 3, 0, 0]).random_raw(4 * count)
+    np.testing.assert_array_equal(whole.ravel(), [(x >> 11) * 2.0**-53 for x in raw.tolist()])
+    for some in (np.arange(count), np.arange(count)[::-3], np.arange(0)):
+        np.testing.assert_array_equal(uniforms_at(7, 2**62 + some, 3), whole[some])
 
 
 def test_plain_probabilities_are_a_softmax() -> None:

@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nplm.generation import SamplingConfig
+from nplm.runtime.philox import blocks_of
 
 LANES = 4  # uniforms in one block of Philox4x64
+CHUNK = 1 << 13  # blocks made at once: in arrays beyond the processor's caches half as fast
+SCATTERED = 6  # times as long as in a row takes a block on its own
 
 
 def uniforms(seed: int, start: int, count: int, block: int) -> NDArray[np.float64]:
@@ -24,8 +27,35 @@ def uniforms(seed: int, start: int, count: int, block: int) -> NDArray[np.float6
     """
     # numpy counts the first word up before each block of four, which gives i + 1, i + 2, ...
     generator = np.random.Philox(key=seed, counter=[start, block, 0, 0])
-    raw = generator.random_raw(LANES * count)
-    return np.asarray((raw >> np.uint64(11)) * 2.0**-53).reshape(count, LANES)
+    u = np.empty((count, LANES))
+    for first in range(0, count, CHUNK):
+        chunk = u[first : first + CHUNK]
+        chunk[:] = _unit(generator.random_raw(chunk.size)).reshape(chunk.shape)
+    return u
+
+
+def uniforms_at(seed: int, indices: NDArray[np.int64], block: int) -> NDArray[np.float64]:
+    """(n,) indices -> (n, 4), for each string what `uniforms` gives; six times as long a string."""
+    u = np.empty((len(indices), LANES))
+    for first in range(0, len(indices), CHUNK):
+        counters = indices[first : first + CHUNK].astype(np.uint64) + 1
+        u[first : first + CHUNK] = _unit(blocks_of(seed, counters, block))
+    return u
+
+
+def refill(
+    u: NDArray[np.float64], seed: int, start: int, alive: NDArray[np.int64], block: int
+) -> NDArray[np.float64]:
+    """(n, 4) `u`, which may be overwritten -> (n, 4) what `uniforms` gives, at rows `alive`."""
+    if SCATTERED * len(alive) < len(u):
+        u[alive] = uniforms_at(seed, start + alive, block)
+        return u
+    return uniforms(seed, start, len(u), block)
+
+
+def _unit(raw: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """Words as uniforms, of their upper 53 bits."""
+    return np.asarray((raw >> np.uint64(11)) * 2.0**-53)
 
 
 def probabilities(

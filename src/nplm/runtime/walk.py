@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from nplm.generation import SamplingConfig, StreamConfig
 from nplm.runtime.automaton import Automaton
-from nplm.runtime.sampling import LANES, uniforms
+from nplm.runtime.sampling import LANES, refill
 from nplm.text.jsonlines import json_lines
 from nplm.text.strings import Ids, Strings
 from nplm.text.tokenizer import Tokenizer
@@ -183,7 +183,7 @@ def _advance(
             logs = automaton.log_probabilities(states, symbols) if automaton.logs else None
         else:
             if t % LANES == 0:
-                u = uniforms(seed, first, rows, t // LANES)
+                u = refill(u, seed, first, alive, t // LANES)
             symbols, logs = automaton.draw(states, u[alive, t % LANES])
         going = symbols != BOUNDARY
         if nats is not None and logs is not None:
