@@ -81,6 +81,18 @@ def test_forgetting_and_passing_change_nothing(block_size: int, vocab_size: int)
         assert len(small) <= 100 < len(whole) < len(model.seen)  # it did forget
 
 
+@pytest.mark.parametrize(("device", "most"), [(None, 512), ("cpu", 512), ("cuda", 4096)])
+def test_a_processor_is_given_fewer_rows_at_once(device: str | None, most: int) -> None:
+    model = Counting(3, 12)
+    if device:
+        model.device = device  # type: ignore[attr-defined]
+    made = maker(model)
+    keys = np.zeros((5000, 4), made.key_dtype)
+    rows = [chunk.stop - chunk.start for chunk, _, _ in made.make(keys)]
+    assert max(rows) == most
+    assert sum(rows) == 5000
+
+
 def test_what_is_kept_follows_from_the_memory() -> None:
     narrow, wide = maker(Counting(3, 27)), maker(Counting(3, 40_000))
     kept = make_automaton(narrow, 1e6)
@@ -96,6 +108,19 @@ def test_bytes_are_bounded_by_what_was_promised(vocab_size: int) -> None:
     assert isinstance(automaton, Lazy)
     walk(automaton, 40, automaton.most)
     assert 4e6 < automaton.nbytes <= 8e6
+
+
+def test_rows_that_were_never_filled_are_not_counted() -> None:
+    """Arrays grow by leaps; the system gives no memory for what is not written to."""
+    made = maker(Counting(8, 27))
+    automaton = Lazy(made, 1 << 20)
+    for width in (10, 1000, 20_000):
+        walk(automaton, 20, width)
+        assert len(automaton) <= automaton.nbytes / Lazy.bytes_per_state(made) * 2
+        assert automaton.nbytes < 2 * len(automaton) * Lazy.bytes_per_state(made) + 1e5
+    filled = automaton.nbytes
+    automaton._table.clear()
+    assert automaton.nbytes > filled / 2  # the rows are still there
 
 
 @pytest.mark.parametrize("kind", [Passing, lambda m: Lazy(m, 1 << 20)], ids=["passing", "lazy"])

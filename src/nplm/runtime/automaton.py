@@ -20,6 +20,7 @@ from nplm.runtime.keytable import Keys, KeyTable, Numbers, distinct
 from nplm.runtime.rows import RowMaker, search
 
 FIRST_CAPACITY = 1 << 10
+GROWTH = 8  # times as many rows, for which the system gives memory only as they are filled
 # Wide rows take as long to keep as to make, and among many symbols few contexts come again: they
 # are kept only where many fit (measured with 1,000 and 5,000 symbols, docs/log.md).
 WIDE, MANY = 1 << 14, 1 << 16  # bytes of a state, states
@@ -93,6 +94,7 @@ class Lazy:
         self._cdf = np.empty((0, cdf_width))
         self._log = np.empty((0, log_width))
         self._next = np.empty((0, self.vocab_size), np.int32)
+        self._filled = 0  # rows of these that were ever written to: what follows takes no memory
 
     @staticmethod
     def bytes_per_state(maker: RowMaker) -> int:
@@ -118,7 +120,7 @@ class Lazy:
     def nbytes(self) -> int:
         """Bytes that are kept between calls."""
         arrays = (self._cdf, self._log, self._next)
-        return self._table.nbytes + sum(array.nbytes for array in arrays)
+        return self._table.nbytes + sum(array[: self._filled].nbytes for array in arrays)
 
     def after(self, symbols: Sequence[int], count: int = 1) -> Numbers:
         if len(self) >= self.capacity:
@@ -169,6 +171,7 @@ class Lazy:
     def _add(self, keys: Keys) -> Numbers:
         start, size = len(self), len(self) + len(keys)
         self._reserve(size)
+        self._filled = max(self._filled, size)
         self._next[start:size] = -1
         for chunk, cdf, log in self._maker.make(keys):
             place = slice(start + chunk.start, start + chunk.stop)
@@ -180,13 +183,15 @@ class Lazy:
         """Grow the arrays to hold `size` states.
 
         They grow to half of the cap before the whole of it, so that an array and the copy that
-        takes its place never need more than is promised.
+        takes its place never need more than is promised; and by leaps, since copies are dear.
         """
-        used = len(self)
+        used, least = len(self), max(size, FIRST_CAPACITY)
         if size > len(self._next):
             rows = max(size, self.capacity)
-            while rows // 2 >= max(size, FIRST_CAPACITY):
+            if rows // 2 >= least:
                 rows //= 2
+            while rows // GROWTH >= least:
+                rows //= GROWTH
             self._cdf = grown(self._cdf, rows, used)
             self._log = grown(self._log, rows, used)
             self._next = grown(self._next, rows, used)  # last: it stands for all three

@@ -14,8 +14,9 @@ from nplm.generation import SamplingConfig
 from nplm.runtime.constraint import Constraint
 from nplm.runtime.keytable import Keys, Numbers
 from nplm.runtime.sampling import cumulative, probabilities
-from nplm.stepmodel import StepModel, iter_logits, log_softmax
+from nplm.stepmodel import StepModel, iter_logits, log_softmax, rows_at_once
 
+CPU_ROWS = 512  # 15 to 23 % more rows a second than with 4,096 (docs/log.md)
 NEVER = 2.0  # a cumulative probability that no uniform reaches
 
 
@@ -67,7 +68,7 @@ class RowMaker:
     def make(self, keys: Keys) -> Iterator[tuple[slice, NDArray[np.float64], NDArray[np.float64]]]:
         """Keys (B, T + 1) in chunks: which, their cumulative rows, their log-probabilities."""
         cdf_width, log_width = self.widths
-        for first, logits in iter_logits(self.model, keys[:, :-1]):
+        for first, logits in iter_logits(self.model, keys[:, :-1], self._rows_at_once):
             chunk = slice(first, first + len(logits))
             logs = log_softmax(logits) if log_width else np.empty((len(logits), 0))
             cdf = np.empty((len(logits), cdf_width))
@@ -75,6 +76,13 @@ class RowMaker:
                 cdf[:, self.model.vocab_size :] = NEVER
                 self._fill_cumulative(cdf, logits, keys[chunk, -1], self.sampling)
             yield chunk, cdf, logs
+
+    @property
+    def _rows_at_once(self) -> int:
+        """Rows of a chunk: on a CPU so few that what is made of them stays in its caches."""
+        most = rows_at_once(self.model.vocab_size)
+        on_cpu = str(getattr(self.model, "device", "cpu")) == "cpu"
+        return min(most, CPU_ROWS) if on_cpu else most
 
     def _fill_cumulative(
         self,
