@@ -141,7 +141,7 @@ MUTANTS = (
     ),
     Mutant(
         "runtime/walk.py",
-        "u[alive, t % LANES]",
+        "u[:, t % LANES][alive]",
         "u[: len(alive), t % LANES]",
         "a string depends on which others are drawn beside it",
         AUTOMATON,

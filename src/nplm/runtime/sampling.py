@@ -23,11 +23,11 @@ def uniforms(seed: int, start: int, count: int, block: int) -> NDArray[np.float6
     is draw 4 * block + k of string i, u = (x >> 11) * 2^-53.
 
     Returns:
-        (count, 4) float64.
+        (count, 4) float64, each draw's one after the other in memory, for so they are looked up.
     """
     # numpy counts the first word up before each block of four, which gives i + 1, i + 2, ...
     generator = np.random.Philox(key=seed, counter=[start, block, 0, 0])
-    u = np.empty((count, LANES))
+    u = np.empty((LANES, count)).T
     for first in range(0, count, CHUNK):
         chunk = u[first : first + CHUNK]
         chunk[:] = _unit(generator.random_raw(chunk.size)).reshape(chunk.shape)

@@ -133,26 +133,32 @@ def walk(
         prefix: the ids of that of `sampling`.
         stream: of which the seed and `cut` count here, not what else is wanted.
     """
-    table, lengths, nats = _advance(automaton, sampling, prefix, stream.seed, first, rows)
+    columns, lengths, nats = _advance(automaton, sampling, prefix, stream.seed, first, rows)
     indices = np.arange(first, first + rows)
     complete = lengths <= sampling.max_length
-    whole: slice | NDArray[np.bool_] = slice(None)
-    too_long = indices[:0]
-    if not complete.all():
-        lengths[~complete] = sampling.max_length if stream.cut else -1  # then none of it is inside
-        if not stream.cut:
-            whole, too_long = complete, indices[~complete]
-    inside = np.arange(table.shape[1]) <= lengths[:, None]
-    offsets = np.concatenate([[0], np.cumsum(lengths[whole] + 1)])
-    return GeneratedBatch(
+    dtype = np.min_scalar_type(automaton.vocab_size)
+    batch = GeneratedBatch(
         tokenizer,
-        indices[whole],
-        Strings(table[inside], offsets),
-        complete[whole],
-        None if nats is None else nats[whole],
-        too_long,
+        indices,
+        _join(columns, np.minimum(lengths, sampling.max_length), dtype),
+        complete,
+        nats,
+        too_long=indices[:0],
         drawn=rows,
     )
+    return batch if stream.cut else replace(batch.keep(complete), too_long=indices[~complete])
+
+
+Column = tuple[NDArray[np.unsignedinteger], Ids]  # of strings that go on: which, their symbols
+
+
+def _join(columns: list[Column], lengths: NDArray[np.int64], dtype: np.dtype[Any]) -> Strings:
+    """The symbols at each place as strings of (n,) lengths."""
+    offsets = np.concatenate([[0], np.cumsum(lengths + 1)])
+    ids = np.full(offsets[-1], BOUNDARY, dtype)
+    for place, (alive, symbols) in enumerate(columns):
+        ids[offsets[alive.astype(np.intp)] + place] = symbols
+    return Strings(ids, offsets)
 
 
 def _advance(
@@ -162,15 +168,15 @@ def _advance(
     seed: int,
     first: int,
     rows: int,
-) -> tuple[Ids, NDArray[np.int64], NDArray[np.float64] | None]:
+) -> tuple[list[Column], NDArray[np.int64], NDArray[np.float64] | None]:
     """Draw strings `first` to `first + rows` side by side, symbol after symbol.
 
     Returns:
-        (rows, longest + 1) ids, 0 from the end of each string on; (rows,) lengths, above the
-        greatest where a string did not end; (rows,) nats, where the automaton has logarithms.
+        the symbols at each place, up to the greatest length; (rows,) lengths, above the greatest
+        where a string did not end; (rows,) nats, where the automaton has logarithms.
     """
-    dtype = np.min_scalar_type(automaton.vocab_size)
-    columns: list[Ids] = []  # the ids at each place
+    narrow = np.min_scalar_type(rows), np.min_scalar_type(automaton.vocab_size)
+    columns: list[Column] = []
     nats = np.zeros(rows) if automaton.logs else None
     lengths = np.full(rows, sampling.max_length + 1)
     alive = np.arange(rows)
@@ -184,19 +190,18 @@ def _advance(
         else:
             if t % LANES == 0:
                 u = refill(u, seed, first, alive, t // LANES)
-            symbols, logs = automaton.draw(states, u[alive, t % LANES])
-        going = symbols != BOUNDARY
+            symbols, logs = automaton.draw(states, u[:, t % LANES][alive])
+        ended = np.flatnonzero(symbols == BOUNDARY)
         if nats is not None and logs is not None:
             # At the greatest length only the end counts: what would come after it is cut.
-            counted = ~going if place == sampling.max_length else slice(None)
+            counted = ended if place == sampling.max_length else slice(None)
             nats[alive[counted]] -= logs[counted]
-        lengths[alive[~going]] = place
-        alive = alive[going]
-        if place == sampling.max_length or not len(alive):
+        lengths[alive[ended]] = place
+        if place == sampling.max_length or len(ended) == len(alive):
             break
-        symbols = symbols[going]
-        column = np.zeros(rows, dtype)
-        column[alive] = symbols
-        columns.append(column)
-        states = automaton.step(states[going], symbols)
-    return np.stack([*columns, np.zeros(rows, dtype)], axis=1), lengths, nats
+        if len(ended):
+            going = np.flatnonzero(symbols != BOUNDARY)  # by places, for masks are slow
+            alive, states, symbols = alive[going], states[going], symbols[going]
+        columns.append((alive.astype(narrow[0]), symbols.astype(narrow[1])))
+        states = automaton.step(states, symbols)
+    return columns, lengths, nats
