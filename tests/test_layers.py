@@ -71,28 +71,44 @@ def test_an_arrow_that_goes_back_up_is_found(
     assert not others
 
 
-def modules_after(code: str, cwd: Path) -> set[str]:
-    """Top-level modules that a fresh interpreter has loaded after `code`."""
+def all_after(code: str, cwd: Path) -> set[str]:
+    """Modules that a fresh interpreter has loaded after `code`."""
     script = f"import json, sys\n{code}\nprint(json.dumps(sorted(sys.modules)), file=sys.stderr)"
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=cwd, capture_output=True, text=True, check=True
     )
-    return {name.partition(".")[0] for name in json.loads(done.stderr.splitlines()[-1])}
+    return set(json.loads(done.stderr.splitlines()[-1]))
 
 
-def modules_after_command(words: list[str], cwd: Path, ends: int = 0) -> set[str]:
-    """The same after `nplm WORDS`, which ends with that exit code."""
-    code = (
+def modules_after(code: str, cwd: Path) -> set[str]:
+    """The top-level ones."""
+    return {name.partition(".")[0] for name in all_after(code, cwd)}
+
+
+def ends(words: list[str], code: int = 0) -> str:
+    """Code of `nplm WORDS`, which ends with that exit code."""
+    return (
         f"sys.argv = ['nplm', *{words!r}]\nfrom nplm.cli.main import main\n"
-        f"try:\n    main()\nexcept SystemExit as done:\n    assert (done.code or 0) == {ends}"
+        f"try:\n    main()\nexcept SystemExit as done:\n    assert (done.code or 0) == {code}"
     )
-    return modules_after(code, cwd)
+
+
+def modules_after_command(words: list[str], cwd: Path, code: int = 0) -> set[str]:
+    return modules_after(ends(words, code), cwd)
 
 
 def test_generate_loads_nothing_of_the_training_half(tiny_model: Path, tmp_path: Path) -> None:
     loaded = modules_after_command(["generate", str(tiny_model), "-n", "3"], tmp_path)
     assert "onnxruntime" in loaded
-    assert not loaded & HEAVY
+    assert not loaded & (HEAVY | {"rich"})  # which draws on terminals
+
+
+def test_a_command_loads_no_other(tiny_model: Path, tmp_path: Path) -> None:
+    loaded = all_after(ends(["generate", str(tiny_model)]), tmp_path)
+    assert "nplm.cli.generate" in loaded
+    assert not loaded & {
+        f"nplm.cli.{name}" for name in ("dataset", "evaluate", "settings", "train")
+    }
 
 
 @pytest.mark.parametrize(

@@ -218,6 +218,20 @@ def test_progress_only_on_a_terminal_and_without_colour_if_asked(
     assert plain.out == b""
 
 
+@pytest.mark.parametrize("variable", ["FORCE_COLOR", "TTY_COMPATIBLE"])
+def test_a_file_of_strings_has_a_bar_on_a_terminal(
+    nplm: "Nplm", home: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    command = ("generate", MODEL, "-n", "30", "--force", "--out")
+    assert nplm.ok(*command, home / "quiet.txt").err == ""
+    monkeypatch.setenv(variable, "1")  # as on a terminal
+    assert "30/30" in nplm.ok(*command, home / "shown.txt").err
+    assert "\x1b" not in nplm.ok(*command, "-").err
+    assert (home / "shown.txt").read_bytes() == (home / "quiet.txt").read_bytes()
+    monkeypatch.setenv(variable, "0" if variable == "TTY_COMPATIBLE" else "")
+    assert nplm.ok(*command, home / "quiet.txt").err == ""
+
+
 def test_data_in_an_encoding_that_lacks_its_symbols(home: Path) -> None:
     """Strings leave as UTF-8, whatever the terminal says it can show."""
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
