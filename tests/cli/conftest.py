@@ -1,5 +1,6 @@
 """The command in-process, in a temporary folder; and that folder filled as a user would fill it."""
 
+import gc
 import io
 import json
 import os
@@ -111,12 +112,15 @@ class Nplm:
 
 
 @pytest.fixture(autouse=True)
-def signals_kept() -> Iterator[None]:
-    """The process of the tests keeps its own handlers."""
-    before = {number: signal.getsignal(number) for number in WORDS}
+def process_kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The process of the tests keeps its own handlers, and its way with garbage."""
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # what the command sets goes afterwards
+    handlers, threshold = {number: signal.getsignal(number) for number in WORDS}, gc.get_threshold()
     yield
-    for number, handler in before.items():
+    for number, handler in handlers.items():
         signal.signal(number, handler)
+    gc.set_threshold(*threshold)
+    gc.unfreeze()
 
 
 def snapshot(folder: Path) -> dict[str, bytes | None]:

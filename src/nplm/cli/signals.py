@@ -52,6 +52,7 @@ def install() -> None:
 
 def leave() -> None:
     """All is done: a signal now ends the process, and no line of Python is told of it."""
+    _received.raised = float("inf")  # nor is one that comes in between
     _set(signal.SIG_DFL)
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, 0)
