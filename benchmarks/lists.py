@@ -14,11 +14,12 @@ import torch
 from babel import Locale
 from common import SHARED, best, ours, spread
 
+from nplm.checks import SPLITS
 from nplm.config import DatasetConfig
 from nplm.presets import PRESETS
 from nplm.text import dataset
 from nplm.text.dataset import Dataset
-from nplm.text.sources import SPLITS, Source
+from nplm.text.sources import Source
 
 SENTENCES = 5000
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from nplm.config import Normalization, TrainConfig
+from nplm.checks import Normalization
+from nplm.config import TrainConfig
 from nplm.errors import DamagedError
 from nplm.record import Record
 

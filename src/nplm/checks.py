@@ -4,10 +4,13 @@ import math
 import os
 import sys
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from nplm.errors import UsageError
 
+Normalization = Literal["nfc", "none"]
+SplitName = Literal["train", "val", "test"]
+SPLITS: tuple[str, ...] = get_args(SplitName)
 MAX_BLOCK_SIZE = 64
 MAX_SEED = 2**64 - 1
 MAX_INDEX = 2**63 - 1

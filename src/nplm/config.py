@@ -13,6 +13,7 @@ from nplm.checks import (
     MAX_PARAMETERS,
     MAX_SEED,
     MAX_SIZE,
+    Normalization,
     check_above_zero,
     check_choice,
     check_integer,
@@ -24,9 +25,7 @@ from nplm.errors import UsageError
 if TYPE_CHECKING:
     from fractions import Fraction
 
-SplitName = Literal["train", "val", "test"]
 SplitBy = Literal["string", "line"]
-Normalization = Literal["nfc", "none"]
 PresetName = Literal["default", "notebook", "classic", "ngram", "best"]
 Activation = Literal["tanh", "relu", "gelu"]
 Init = Literal["scaled", "normal"]

@@ -11,17 +11,15 @@ import typer
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from nplm.checks import MAX_SEED
+from nplm.checks import MAX_SEED, Normalization, SplitName
 from nplm.cli.settings import HELP, as_flags, parse, settings_for, with_settings
 from nplm.cli.tree import app
 from nplm.config import (
     MixtureConfig,
     ModelConfig,
-    Normalization,
     PresetName,
     RunConfig,
     SplitBy,
-    SplitName,
     TrainConfig,
 )
 from nplm.errors import DataError, UsageError

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nplm.checks import SPLITS
 from nplm.config import DatasetConfig
 from nplm.counts.baselines import Baselines
 from nplm.counts.ngram import best_order
 from nplm.counts.tables import table_of
 from nplm.text import dataset, sources
 from nplm.text.dataset import Dataset
-from nplm.text.sources import SPLITS
 
 Position = tuple[tuple[int, ...], int]
 STRINGS = st.lists(st.text("ab\u2028\x0c", min_size=1, max_size=5), min_size=4, max_size=12)

@@ -6,11 +6,11 @@ from collections import Counter
 
 import pytest
 
+from nplm.checks import SPLITS
 from nplm.config import DatasetConfig
 from nplm.counts.info import block_sizes, describe
 from nplm.text import dataset, sources
 from nplm.text.dataset import Dataset
-from nplm.text.sources import SPLITS
 
 
 def positions(data: Dataset, split: str, block_size: int) -> list[tuple[str, str]]:

@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from nplm.checks import SPLITS
 from nplm.config import DatasetConfig
 from nplm.counts.tables import table_of
 from nplm.errors import DataError, ExistsError
 from nplm.text.datafolder import load, save
 from nplm.text.dataset import Dataset, build, reencode
-from nplm.text.sources import SPLITS, read_source
+from nplm.text.sources import read_source
 from nplm.text.vocab import Vocab
 from smalltexts import HALVES, STRINGS, made
 

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nplm.checks import SPLITS
 from nplm.config import DatasetConfig
 from nplm.errors import DataError, UsageError
 from nplm.text.dataset import build
-from nplm.text.sources import SPLITS, Source, read_source, split_strings
+from nplm.text.sources import Source, read_source, split_strings
 from nplm.text.vocab import normalize
 from smalltexts import HALVES, STRINGS, made
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nplm.api.datasource import open_data
-from nplm.checks import check_choice, check_path
-from nplm.config import RunConfig, SplitName
+from nplm.checks import SplitName, check_choice, check_path
+from nplm.config import RunConfig
 from nplm.counts.evaluate import Nats, evaluate
 from nplm.counts.tables import table_of
 from nplm.extras import training_extra

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nplm.checks import MAX_TEXT_MB
+from nplm.checks import MAX_TEXT_MB, SPLITS, Normalization
 from nplm.cli import latest
 from nplm.cli.console import format_count, note, stage, stdout
 from nplm.commandline import command_line
-from nplm.config import DatasetConfig, Normalization, SplitBy
+from nplm.config import DatasetConfig, SplitBy
 from nplm.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def build(
     blank = built.source["blank_lines"]
     skipped = f", {format_count(blank, 'blank line')} skipped" if blank else ""
     if min_count:
-        unknown = sum(built.unknown(name) for name in sources.SPLITS)
+        unknown = sum(built.unknown(name) for name in SPLITS)
         skipped += f", {format_count(unknown, 'symbol')} of the text unknown"
     note(f"{built.source['strings']:,} strings, {len(built.vocab)} symbols{skipped} -> {folder}")
     note("next: " + command_line("train", *([] if out is None else [folder])))
@@ -108,7 +108,6 @@ def _print(dataset: "Dataset") -> None:
     from rich.table import Table
 
     from nplm.counts.info import block_sizes
-    from nplm.text.sources import SPLITS
     from nplm.text.vocab import show_symbols
 
     splits = Table(title=escape(f"{dataset.name}: {len(dataset.vocab)} symbols with the boundary"))

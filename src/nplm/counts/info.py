@@ -3,10 +3,10 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from nplm.checks import SPLITS
 from nplm.counts.contexts import ContextTable
 from nplm.counts.tables import tables_of
 from nplm.text.dataset import Dataset
-from nplm.text.sources import SPLITS
 
 BLOCK_SIZES = range(1, 9)
 

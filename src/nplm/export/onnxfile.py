@@ -18,6 +18,7 @@ import onnx
 import torch
 
 from nplm import __version__
+from nplm.checks import SPLITS
 from nplm.counts.contexts import ContextTable
 from nplm.counts.evaluate import evaluate
 from nplm.counts.tables import table_of
@@ -33,7 +34,6 @@ from nplm.runtime.onnxguard import INPUT, IR_VERSION, OPSET, OUTPUT, read_envelo
 from nplm.runtime.onnxmodel import open_bytes
 from nplm.stored import read_json
 from nplm.text.dataset import Dataset
-from nplm.text.sources import SPLITS
 from nplm.together import write_together
 from nplm.training.mixture import Mixture
 from nplm.transaction import as_json, place_of

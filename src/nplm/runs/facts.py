@@ -4,11 +4,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from nplm.checks import Normalization
 from nplm.commandline import command_line
 from nplm.config import (
     MixtureConfig,
     ModelConfig,
-    Normalization,
     PresetName,
     RunConfig,
     TrainConfig,

@@ -11,14 +11,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from nplm.checks import MAX_BLOCK_SIZE
-from nplm.config import Normalization
+from nplm.checks import MAX_BLOCK_SIZE, SPLITS, Normalization
 from nplm.errors import DamagedError, DataError
 from nplm.record import Record
 from nplm.runtime.checksum import BLANK
 from nplm.runtime.novelty import NoveltyFilter
 from nplm.stored import parse_text, shorten
-from nplm.text.sources import SPLITS
 from nplm.text.tokenizer import LEVEL, Tokenizer
 from nplm.text.vocab import BOUNDARY, Vocab, normalize
 

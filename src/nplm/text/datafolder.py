@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nplm.checks import MAX_SEED
-from nplm.config import Normalization, SplitBy
+from nplm.checks import MAX_SEED, SPLITS, Normalization
+from nplm.config import SplitBy
 from nplm.errors import DamagedError, DataError, ExistsError, NotFoundError
 from nplm.occupied import already, refuse_foreign
 from nplm.outputfolder import output_folder
@@ -17,7 +17,6 @@ from nplm.record import Record
 from nplm.stored import read_json, shorten
 from nplm.text.dataset import FORMAT, FORMAT_WITH_UNKNOWN, Dataset, digest_of, format_of
 from nplm.text.npyfile import read_ids
-from nplm.text.sources import SPLITS
 from nplm.text.strings import Ids, Strings
 from nplm.text.tokenizer import LEVEL
 from nplm.text.vocab import BOUNDARY, Vocab

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from nplm.checks import SPLITS
 from nplm.config import DatasetConfig
 from nplm.errors import DataError
 from nplm.files import sha256
-from nplm.text.sources import SPLITS, Source, split_strings
+from nplm.text.sources import Source, split_strings
 from nplm.text.strings import Strings
 from nplm.text.tokenizer import LEVEL, Tokenizer, vocab_of
 from nplm.text.vocab import Vocab, normalize, show_symbols

@@ -5,13 +5,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from nplm.checks import MAX_TEXT_MB, check_above_zero
+from nplm.checks import MAX_TEXT_MB, SPLITS, check_above_zero
 from nplm.config import DatasetConfig
 from nplm.errors import DataError
 from nplm.text.lines import iter_lines
 from nplm.text.vocab import normalize
 
-SPLITS = ("train", "val", "test")
 IN_MEMORY = "strings"  # the name of a source that was no file
 MAX_MB = 1e6  # that may be asked for
 
