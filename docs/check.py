@@ -2,15 +2,16 @@
 
 python docs/check.py    (with nplm on the path; takes a few minutes)
 
-Exits with 1 where a word, or a figure beyond what the machine explains, differs: `docs/compare.py`
-says how near is near enough. `docs/refresh.py` then puts what they print now in its place.
+Exits with 1 where a word, or a figure beyond what the machine explains, differs:
+`docs/transcriptdiff.py` says how near is near enough. `docs/refresh.py` then puts what they print
+now in its place.
 """
 
 import sys
 
-from compare import differences
 from refresh import LESSON, announced, new_folder
 from transcript import entries
+from transcriptdiff import differences
 
 
 def main() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from compare import differences, masked
 from transcript import ROOT, Entry, entries, lines_of, rewritten, run
+from transcriptdiff import differences, masked
 
 DOCUMENT = """Text, and a block of something else:
 

@@ -17,9 +17,9 @@ from textwrap import dedent
 
 import pytest
 
-from compare import masked
 from nplm.cli.main import main
 from transcript import ROOT, WIDTH, Entry, entries, lines_of
+from transcriptdiff import masked
 
 pytestmark = [pytest.mark.training, pytest.mark.usefixtures("one_thread", "serial")]
 SHORT = {word: ["--steps", "12", "--eval-every", "6"] for word in ("train", "sweep")}
