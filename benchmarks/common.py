@@ -1,28 +1,20 @@
 """What the benchmarks share: the list, its split, and a line for means and spread."""
 
-import os
-from pathlib import Path
 from statistics import mean
 
 from nplm.config import DatasetConfig
 from nplm.counts.tables import tables_of
 from nplm.presets import override, preset
 from nplm.runs.order import settle_order
+from nplm.runs.steps import settle_steps
 from nplm.text import dataset, sources
 from nplm.text.dataset import Dataset
 from nplm.training.events import Evaluated
 from nplm.training.recipe import Recipe
+from places import names_file
 
-ROOT = Path(__file__).parents[1]
-SHARED = Path(os.environ.get("NPLM_SHARED_DATA", ROOT.parent / "shared" / "data"))
 LESSON = DatasetConfig(split_by="line", seed=314)
 LEAK_FREE = DatasetConfig(split_by="string", seed=314)
-
-
-def names_file() -> Path:
-    """The lesson's names list, or the built-in one where it is not."""
-    shared = SHARED / "names.txt"
-    return shared if shared.exists() else ROOT / "data" / "names.txt"
 
 
 def names(config: DatasetConfig = LESSON) -> Dataset:
@@ -32,7 +24,8 @@ def names(config: DatasetConfig = LESSON) -> Dataset:
 
 def ours(data: Dataset, name: str, seed: int) -> list[Evaluated]:
     """The evaluations of a preset's run."""
-    config = settle_order(override(preset(name), {"seed": seed}, ""), data)
+    config = settle_steps(override(preset(name), {"seed": seed}, ""), data)
+    config = settle_order(config, data)
     recipe = Recipe(config, *tables_of(data, config.block_size))
     return [event for event in recipe.run() if isinstance(event, Evaluated)]
 

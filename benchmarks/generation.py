@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import names
 from torch.nn import functional as F
 
 import nplm
+from common import names
 from nplm.config import RunConfig
 from nplm.counts.evaluate import evaluate
 from nplm.counts.tables import table_of

@@ -12,14 +12,15 @@ from statistics import median
 
 import torch
 from babel import Locale
-from common import SHARED, best, ours, spread
 
+from common import best, ours, spread
 from nplm.checks import SPLITS
 from nplm.config import DatasetConfig
 from nplm.presets import PRESETS
 from nplm.text import dataset
 from nplm.text.dataset import Dataset
 from nplm.text.sources import Source
+from places import SHARED
 
 SENTENCES = 5000
 
@@ -48,7 +49,10 @@ def compare(name: str, data: Dataset, seeds: int) -> None:
     strings = sum(data.strings(split) for split in SPLITS)
     print(f"{name}: {strings:,} strings, {len(data.vocab)} symbols, longest {data.longest}")
     for preset in ("ngram", "default", "best"):
-        runs = [ours(data, preset, seed) for seed in range(seeds if PRESETS[preset].steps else 1)]
+        runs = [
+            ours(data, preset, seed)
+            for seed in range(seeds if PRESETS[preset].mixture.networks else 1)
+        ]
         seconds = median(run[-1].train_seconds for run in runs)
         print(f"  {preset}: val {spread([best(run) for run in runs])}, {seconds:.1f} train_seconds")
 

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from common import names_file
 from numpy.typing import NDArray
 
 import nplm
@@ -27,6 +26,7 @@ from nplm.runtime.novelty import NoveltyFilter
 from nplm.text.dataset import Dataset
 from nplm.text.strings import Strings
 from nplm.text.vocab import BOUNDARY
+from places import names_file
 
 DRAWS = 1_000_000
 ENDS = 0.2  # a beginning is taken for a whole string where its end is as probable as that

@@ -8,9 +8,9 @@ import resource
 import time
 
 import numpy as np
-from common import names
 from numpy.typing import NDArray
 
+from common import names
 from nplm.counts.contexts import ContextTable, count_contexts
 from nplm.counts.tables import table_of
 from nplm.text.strings import Strings

@@ -13,11 +13,12 @@ from statistics import mean
 from tempfile import TemporaryDirectory
 
 import torch
-from common import LEAK_FREE, LESSON, best, names, names_file, ours, spread
-from plain import nats, train, windows
 
+from common import LEAK_FREE, LESSON, best, names, ours, spread
 from nplm.text import datafolder
 from nplm.text.dataset import Dataset
+from places import names_file
+from plain import nats, train, windows
 
 LESSON_VAL = 2.1665  # where the lesson's 200,000 steps end
 
