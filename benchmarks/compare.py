@@ -21,9 +21,10 @@ from pathlib import Path
 
 from comparison import collect, header, rows
 from measurements import LONG, MEASUREMENTS, Comparison
+from models import Models
 from places import ROOT
 from processes import Side
-from sections import commit, git, machine, table
+from sections import commit, git, machine, print_table
 
 
 @contextmanager
@@ -52,15 +53,13 @@ def prepare(side: Side) -> None:
         sys.exit(f"a process of {side.source} imports {printed.strip()}")
 
 
-def measure(bench: Comparison, names: list[str], rounds: int) -> list[list[str]]:
-    """The rows of some measurements; what is under way, and what it took, goes to stderr."""
-    lines = []
+def measure(bench: Comparison, names: list[str], rounds: int) -> Iterator[list[str]]:
+    """The rows of some measurements; what each took goes to stderr."""
     for name in names:
         started = time.perf_counter()
         results = collect(MEASUREMENTS[name](bench, turn) for turn in range(rounds))
         print(f"{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
-        lines += rows(f"`{name}`", results)
-    return lines
+        yield from rows(f"`{name}`", results)
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -92,11 +91,9 @@ def main(arguments: list[str] | None = None) -> None:
         sides = [Side(root / "src", Path(scratch) / root.name) for root in (tree, ROOT)]
         for side in sides:
             prepare(side)
-        models = (asked.models or Path(scratch) / "models").resolve()
-        models.mkdir(parents=True, exist_ok=True)
+        models = Models.of(asked.models, sides[0])
         bench = Comparison((sides[0], sides[1]), models, asked.names, asked.unique)
-        lines = measure(bench, chosen(asked), asked.rounds)
-    print(table(header(name), lines))
+        print_table(header(name), measure(bench, chosen(asked), asked.rounds))
 
 
 def command(arguments: list[str] | None) -> str:

@@ -1,174 +1,160 @@
-"""Generating and scoring from a model file against plain loops, in one run.
+"""Generating and scoring from a model file, against plain loops, in one run.
 
-    python benchmarks/generation.py [--names 1000000] [--deep]
+python benchmarks/generation.py [--names 1000000] [--many 10000000] [--models FOLDER]
+    [--only classic default best]
 
 Whole processes are timed from outside; the plain loops are timed on fewer names, per name.
-`--deep` adds the model of block size 8, embedding 24, hidden 256 and one residual layer.
 """
 
 import argparse
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-import torch
-from torch.nn import functional as F
+from models import Models
+from places import ROOT, names_file
+from processes import Side
+from sections import print_table, section
 
-import nplm
-from common import names
-from nplm.config import RunConfig
-from nplm.counts.evaluate import evaluate
-from nplm.counts.tables import table_of
-from nplm.export.onnxfile import export
-from nplm.presets import override, preset
-from nplm.runs import run
-from nplm.runs.opened import load_run
-from nplm.runtime.onnxmodel import OnnxModel, open_model
-from nplm.stepmodel import all_logits, log_softmax
-from nplm.text import datafolder
-from nplm.training.network import NeuralLM
-
-PLAIN_NAMES = 3000
+PLAIN_NAMES = 2000
 BATCHED_NAMES = 20_000
+PRESETS = ["classic", "default", "best"]
+Cells = dict[str, str]
 
 
-def plain_torch(network: NeuralLM, symbols: tuple[str, ...]) -> float:
-    """The lesson's loop, one name after the other: names per second."""
-    generator = torch.Generator().manual_seed(0)
+def whole_process(models: Models, preset: str, count: int) -> tuple[Cells, float]:
+    """`nplm generate` of a model it has not walked yet; and its names per second."""
+    command = ["generate", str(models.file(preset)), "-n", str(count)]
+    usage = models.side.nplm(*command, "--out", "generated.txt", "--force")
+    label = f"`nplm generate -n {count}`, whole process"
+    rate = count / usage.seconds
+    cells = {
+        f"{label}, seconds": f"{usage.seconds:.2f}",
+        f"{label}, names/s": f"{rate:,.0f}",
+        f"{label}, peak memory, MB": f"{usage.peak_mb:,.0f}",
+    }
+    return cells, rate
+
+
+def plain_loops(models: Models, preset: str, rate: float) -> Cells:
+    """The loops, and how many times as fast `rate` names a second are."""
+    import torch
+
+    from nplm.runs.opened import load_run
+    from nplm.runtime.onnxmodel import open_model
+    from plain import generate, generate_in_batches
+
+    torch.set_num_threads(1)
+    opened = load_run(models.run(preset))
+    card = opened.card
     started = time.perf_counter()
-    with torch.no_grad():
-        for _ in range(PLAIN_NAMES):
-            context, text = [0] * network.config.block_size, []
-            while True:
-                probabilities = F.softmax(network(torch.tensor([context])), dim=1)
-                k = int(torch.multinomial(probabilities, 1, generator=generator).item())
-                if k == 0:
-                    break
-                context = [*context[1:], k]
-                text.append(symbols[k - 1])
-            "".join(text)
-    return PLAIN_NAMES / (time.perf_counter() - started)
-
-
-def plain_batched(model: OnnxModel) -> float:
-    """A batched onnxruntime loop without any memory of contexts: names per second."""
-    generator = np.random.default_rng(0)
-    symbols = ("", *model.card.vocab.symbols)
+    generate(opened.module, card.block_size, card.vocab.symbols, PLAIN_NAMES)
+    plain = PLAIN_NAMES / (time.perf_counter() - started)
+    model = open_model(models.file(preset))
     started = time.perf_counter()
-    for _ in range(BATCHED_NAMES // 1000):
-        contexts = np.zeros((1000, model.block_size), np.int64)
-        texts = [""] * 1000
-        alive = np.arange(1000)
-        while len(alive):
-            logits = model(contexts[alive]).astype(np.float64)
-            p = np.exp(logits - logits.max(axis=1, keepdims=True))
-            cdf = np.cumsum(p, axis=1)
-            drawn = (cdf > generator.random((len(alive), 1)) * cdf[:, -1:]).argmax(axis=1)
-            contexts[alive] = np.column_stack([contexts[alive, 1:], drawn])
-            for row, k in zip(alive.tolist(), drawn.tolist(), strict=True):
-                texts[row] += symbols[k]
-            alive = alive[drawn > 0]
-    return BATCHED_NAMES / (time.perf_counter() - started)
+    generate_in_batches(model, model.block_size, card.vocab.symbols, BATCHED_NAMES)
+    batched = BATCHED_NAMES / (time.perf_counter() - started)
+    return {
+        "plain torch loop, one name after the other, names/s": f"{plain:,.0f}",
+        "plain batched onnxruntime loop, names/s": f"{batched:,.0f}",
+        "`nplm generate` against plain torch": f"{rate / plain:,.0f} times",
+        "`nplm generate` against plain batched onnxruntime": f"{rate / batched:,.0f} times",
+    }
 
 
-def whole_process(file: Path, count: int) -> float:
-    """Seconds of `nplm generate -n COUNT --out FILE`, the whole process."""
-    out = file.with_suffix(".txt")
-    main = "from nplm.cli.main import main; main()"
-    command = [sys.executable, "-c", main, "generate", str(file), "-n", str(count)]
-    started = time.perf_counter()
-    subprocess.run([*command, "--out", str(out), "--force"], check=True)
-    return time.perf_counter() - started
+def walks(file: Path, count: int) -> Cells:
+    """The walk alone, without a process around it: first over a model not yet walked."""
+    import nplm
 
-
-def model_of(config: RunConfig, scratch: Path) -> tuple[Path, NeuralLM]:
-    """A trained and exported model."""
-    data, file = names(), scratch / f"{config.preset}.onnx"
-    datafolder.save(data, scratch / "data")
-    list(run.train(scratch / config.preset, config, data, scratch / "data", force=True))
-    opened = load_run(scratch / config.preset)
-    export(opened, data, file, force=True)
-    assert isinstance(opened.module, NeuralLM)
-    return file, opened.module
-
-
-def generating(file: Path, network: NeuralLM, counts: list[int]) -> None:
-    plain = plain_torch(network, open_model(file).card.vocab.symbols)
-    batched = plain_batched(open_model(file))
-    print(f"plain torch loop: {plain:,.0f} names/s; plain batched onnxruntime: {batched:,.0f}")
-    for count in counts:
-        seconds = whole_process(file, count)
-        print(f"nplm generate -n {count:,}, whole process: {seconds:.2f} s, ", end="")
-        print(
-            f"{count / seconds:,.0f} names/s, {count / seconds / plain:,.0f} times plain torch, ",
-            end="",
-        )
-        print(f"{count / seconds / batched:,.0f} times plain onnxruntime")
-
-
-def cold_and_warm(file: Path, count: int) -> None:
-    model = nplm.load(file)
+    model, cells = nplm.load(file), Cells()
     for temper in ("cold", "warm"):
         started = time.perf_counter()
         for _ in model.sample_arrays(count, max_length=30, cut=True):
             pass
-        seconds = time.perf_counter() - started
-        print(f"{temper}: {count:,} names, {count / seconds:,.0f}/s")
+        rate = count / (time.perf_counter() - started)
+        cells[f"walk alone, {count:,} names, {temper}, names/s"] = f"{rate:,.0f}"
+    return cells
 
 
-def scoring(file: Path) -> None:
-    data, model = names(), nplm.load(file)
-    strings = [line for split in ("train", "val", "test") for line in data.texts(split)]
+def scores(models: Models, preset: str) -> Cells:
+    """Scoring the whole list, warm; and how near its sum is to an exact evaluation."""
+    import nplm
+    from nplm.counts.evaluate import evaluate
+    from nplm.counts.tables import table_of
+    from nplm.runtime.onnxmodel import open_model
+    from nplm.text.datafolder import load
+
+    data, file = load(models.data), models.file(preset)
+    model, raw = nplm.load(file), open_model(file)
+    strings = names_file().read_text("utf-8").splitlines()
     model.score_arrays(strings)
     started = time.perf_counter()
     model.score_arrays(strings)
-    seconds = time.perf_counter() - started
-    print(f"score, warm: {len(strings) / seconds:,.0f} strings/s")
-    raw = open_model(file)
+    rate = len(strings) / (time.perf_counter() - started)
     exact = evaluate(raw, table_of(data, "val", raw.block_size)).total
     total = model.score_arrays(data.texts("val")).nats.sum()
-    print(f"score against eval of the file: {abs(total / exact - 1):.1e} relative")
+    return {
+        f"scoring {len(strings):,} names, warm, names/s": f"{rate:,.0f}",
+        "their val split: sum of scores against `nplm eval`, relative": f"{total / exact - 1:.1e}",
+    }
 
 
-def mixture(scratch: Path) -> None:
-    """The `best` preset: parity on val, and a million names from a cold start."""
-    data = names()
-    run_folder, file = scratch / "best", scratch / "best.onnx"
-    datafolder.save(data, scratch / "data")
-    list(run.train(run_folder, preset("best"), data, scratch / "data", force=True))
-    opened = load_run(run_folder)
-    export(opened, data, file, force=True)
-    contexts = table_of(data, "val", opened.card.block_size).contexts
+def parity(models: Models, preset: str) -> Cells:
+    """Torch against onnxruntime on every context of val."""
+    import numpy as np
+
+    from nplm.counts.tables import table_of
+    from nplm.runs.opened import load_run
+    from nplm.runtime.onnxmodel import open_model
+    from nplm.stepmodel import all_logits, log_softmax
+    from nplm.text.datafolder import load
+
+    opened, file = load_run(models.run(preset)), models.file(preset)
+    contexts = table_of(load(models.data), "val", opened.card.block_size).contexts
     logs = [log_softmax(all_logits(model, contexts)) for model in (opened.model, open_model(file))]
-    print(f"best: {file.stat().st_size / 1e6:.1f} MB; {len(contexts):,} val contexts, torch and")
-    print(f"onnxruntime within {np.abs(logs[0] - logs[1]).max():.1e} in log-probability")
-    for count in (1_000_000, 2_000_000):
-        seconds = whole_process(file, count)
-        print(f"nplm generate -n {count:,}: {seconds:.2f} s, {count / seconds:,.0f} names/s")
+    difference = np.abs(logs[0] - logs[1]).max()
+    return {
+        "model file, MB": f"{file.stat().st_size / 1e6:.2f}",
+        "contexts of val": f"{len(contexts):,}",
+        "torch against onnxruntime there, log-probability": f"{difference:.1e}",
+    }
+
+
+def columns(models: Models, asked: argparse.Namespace) -> list[Cells]:
+    """All figures of each model.
+
+    Whole processes come first: whoever starts one must not hold torch, see `processes`.
+    """
+    timed = [whole_process(models, preset, asked.names) for preset in asked.only]
+    if "classic" in asked.only:
+        timed[asked.only.index("classic")][0].update(
+            whole_process(models, "classic", asked.many)[0]
+        )
+    return [
+        {
+            **parity(models, preset),
+            **cells,
+            **plain_loops(models, preset, rate),
+            **walks(models.file(preset), asked.names),
+            **scores(models, preset),
+        }
+        for preset, (cells, rate) in zip(asked.only, timed, strict=True)
+    ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--names", type=int, default=1_000_000)
-    parser.add_argument("--deep", action="store_true")
+    parser.add_argument("--many", type=int, default=10_000_000, help="names of classic")
+    parser.add_argument("--only", nargs="+", choices=PRESETS, default=PRESETS)
+    parser.add_argument("--models", type=Path)
     asked = parser.parse_args()
-    torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as scratch:
-        file, network = model_of(preset("classic"), Path(scratch))
-        print("classic (block size 3)")
-        generating(file, network, [asked.names, 10 * asked.names])
-        cold_and_warm(file, asked.names)
-        scoring(file)
-        if asked.deep:
-            settings = {"block_size": 8, "steps": 1500}
-            file, network = model_of(override(preset("default"), settings, ""), Path(scratch))
-            print("block size 8, embedding 24, hidden 256, one residual layer")
-            generating(file, network, [asked.names])
-            cold_and_warm(file, asked.names)
-            mixture(Path(scratch))
+    with section("Generating and scoring", "python benchmarks/generation.py"):
+        with tempfile.TemporaryDirectory() as scratch:
+            cells = columns(Models.of(asked.models, Side(ROOT / "src", Path(scratch))), asked)
+        labels = list(dict.fromkeys(label for column in cells for label in column))
+        header = ["", *(f"`{preset}`" for preset in asked.only)]
+        print_table(header, ([label, *(c.get(label, "") for c in cells)] for label in labels))
 
 
 if __name__ == "__main__":

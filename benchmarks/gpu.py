@@ -29,8 +29,9 @@ from nplm.training.captured import DeviceStep, draws_on_device, make_device_samp
 from nplm.training.network import NeuralLM
 from nplm.training.optimizer import learning_rate, make_optimizer
 from nplm.training.recipe import Recipe
+from places import ROOT
+from sections import print_table
 
-ROOT = Path(__file__).parents[1]
 WARM_UP = 64  # steps; on a GPU the graph is captured in the first of them
 ORDER = 5  # of n-grams: choosing one takes longer than all else here
 CALLS = 50  # of a model file
@@ -152,12 +153,6 @@ def provider_rows(data: Dataset, failures: list[str]) -> list[list[str]]:
     return rows
 
 
-def table(header: list[str], rows: list[list[str]]) -> str:
-    """Rows as docs/benchmarks.md has them."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
 def run_tests() -> int:
     """The exit code of the GPU tests."""
     command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", str(ROOT / "tests" / "training")]
@@ -177,9 +172,9 @@ def main(arguments: list[str] | None = None) -> int:
     gpu = torch.cuda.get_device_name(0)
     print(f"\n{gpu}, torch {torch.__version__}; steps per second, {asked.steps} steps")
     header = ["preset", "captured", "eager", "CPU, one thread"]
-    print(table(header, step_rows(data, "cuda:0", asked.steps, failures)))
+    print_table(header, step_rows(data, "cuda:0", asked.steps, failures))
     print("\ncontexts per second of a model file of the size of `default`")
-    print(table(["onnxruntime on", "rows/s"], provider_rows(data, failures)))
+    print_table(["onnxruntime on", "rows/s"], provider_rows(data, failures))
     return 1 if code or failures else 0
 
 

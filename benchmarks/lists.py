@@ -7,64 +7,68 @@ territories and currencies in Chinese; sentences of the Brown corpus.
 """
 
 import argparse
+import json
+import tempfile
 from collections.abc import Iterator
-from statistics import median
+from pathlib import Path
 
-import torch
 from babel import Locale
 
-from common import best, ours, spread
-from nplm.checks import SPLITS
-from nplm.config import DatasetConfig
-from nplm.presets import PRESETS
-from nplm.text import dataset
-from nplm.text.dataset import Dataset
-from nplm.text.sources import Source
-from places import SHARED
+from curve import best_val
+from places import ROOT, SHARED
+from processes import Side
+from sections import print_table, section, spread
 
 SENTENCES = 5000
+PRESETS = ("ngram", "default", "best")
 
 
 def cldr(locale: str, *tables: str) -> list[str]:
     """Distinct names in some tables of a locale; territories by letters, not by numbers."""
-    found = Locale(locale)
+    names = Locale(locale)
     return sorted(
-        {name for table in tables for key, name in getattr(found, table).items() if key.isalpha()}
+        {name for table in tables for key, name in getattr(names, table).items() if key.isalpha()}
     )
 
 
 def lists() -> Iterator[tuple[str, list[str]]]:
-    yield "territories, English", cldr("en", "territories")
+    yield "names of territories, English (CLDR)", cldr("en", "territories")
     yield (
-        "territories, languages, currencies, Chinese",
+        "names of territories, languages, currencies, Chinese (CLDR)",
         cldr("zh", "territories", "languages", "currencies"),
     )
     brown = SHARED / "brown" / "valid.txt"
     if brown.exists():
-        yield "sentences, Brown corpus", brown.read_text("utf-8").splitlines()[:SENTENCES]
+        lines = brown.read_text("utf-8").splitlines()[:SENTENCES]
+        yield f"sentences of the Brown corpus, up to {max(map(len, lines))} symbols", lines
 
 
-def compare(name: str, data: Dataset, seeds: int) -> None:
-    """One line: the list, and val and time of each preset."""
-    strings = sum(data.strings(split) for split in SPLITS)
-    print(f"{name}: {strings:,} strings, {len(data.vocab)} symbols, longest {data.longest}")
-    for preset in ("ngram", "default", "best"):
-        runs = [
-            ours(data, preset, seed)
-            for seed in range(seeds if PRESETS[preset].mixture.networks else 1)
-        ]
-        seconds = median(run[-1].train_seconds for run in runs)
-        print(f"  {preset}: val {spread([best(run) for run in runs])}, {seconds:.1f} train_seconds")
+def rows(side: Side, seeds: int) -> Iterator[list[str]]:
+    """A row for each list: its sizes, then val and seconds of each preset."""
+    for name, strings in lists():
+        text, data = side.folder / "list.txt", side.folder / "data"
+        text.write_text("".join(f"{string}\n" for string in strings), encoding="utf-8")
+        side.nplm("dataset", "build", str(text), "--out", str(data), "--force")
+        info = json.loads(side.nplm("dataset", "info", str(data), "--json").printed)
+        cells = [name, f"{info['strings']:,}", f"{info['vocab']:,}"]
+        for preset in PRESETS:
+            count = 1 if preset == "ngram" else seeds
+            runs = [side.train(data, preset, seed) for seed in range(count)]
+            val = spread([best_val(run.curve) for run in runs])
+            cells.append(f"{val} in {spread([run.usage.seconds for run in runs], 1)} s")
+        yield cells
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=1)
     asked = parser.parse_args()
-    torch.set_num_threads(1)
-    for name, strings in lists():
-        source = Source(name, strings, blank=0)
-        compare(name, dataset.build(source, DatasetConfig()), asked.seeds)
+    with section("Other lists", "python benchmarks/lists.py"):
+        print("Split by string; val in nats per symbol, in so many seconds of the whole command.\n")
+        with tempfile.TemporaryDirectory() as scratch:
+            side = Side(ROOT / "src", Path(scratch))
+            header = ["", "strings", "symbols", *(f"`{preset}`" for preset in PRESETS)]
+            print_table(header, rows(side, asked.seeds))
 
 
 if __name__ == "__main__":

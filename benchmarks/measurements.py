@@ -3,12 +3,12 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property, partial
-from pathlib import Path
+from functools import partial
 from typing import TypeVar
 
 from comparison import Figure, Pair
 from curve import best_val, seconds_until
+from models import Models
 from places import names_file
 from processes import Side, Training, Usage
 
@@ -38,12 +38,12 @@ class Comparison:
 
     Attributes:
         sides: the commit and the working tree.
-        models: a folder. What is not there is made by the commit: both can read that.
+        models: made by the commit, since both can read what that makes.
         trained: the runs of a round, so that two measurements share them.
     """
 
     sides: tuple[Side, Side]
-    models: Path
+    models: Models
     names: int
     unique: int
     trained: dict[tuple[str, int], tuple[Training, Training]] = field(default_factory=dict)
@@ -53,28 +53,6 @@ class Comparison:
         first = turn % 2
         results = {side: measure(self.sides[side]) for side in (first, 1 - first)}
         return results[0], results[1]
-
-    @cached_property
-    def data(self) -> Path:
-        """The names list, split as in the lesson."""
-        folder = self.models / "data"
-        if not folder.exists():
-            split = ["--split-by", "line", "--seed", "314"]
-            command = ["dataset", "build", str(names_file()), *split, "--out", str(folder)]
-            self.sides[0].nplm(*command)
-        return folder
-
-    def run(self, preset: str) -> Path:
-        folder = self.models / preset
-        if not folder.exists():
-            self.sides[0].train(self.data, preset, 0, str(folder))
-        return folder
-
-    def model(self, preset: str) -> str:
-        file = self.models / f"{preset}.onnx"
-        if not file.exists():
-            self.sides[0].nplm(*exporting(self.run(preset), self.data, file))
-        return str(file)
 
 
 def of_processes(usages: tuple[Usage, Usage], name: str = "whole command") -> dict[Figure, Pair]:
@@ -91,15 +69,11 @@ def content_hash(side: Side, out: str) -> float:
         return int(hashlib.file_digest(file, "sha256").hexdigest()[:8], 16)
 
 
-def exporting(run: Path, data: Path, file: Path) -> list[str]:
-    return ["export", "onnx", str(run), "--data", str(data), "--out", str(file), "--force"]
-
-
 def trained(preset: str, bench: Comparison, turn: int) -> tuple[Training, Training]:
     """The runs of a round, each round with a seed of its own."""
     if (preset, turn) not in bench.trained:
         bench.trained[preset, turn] = bench.both(
-            turn, lambda side: side.train(bench.data, preset, turn)
+            turn, lambda side: side.train(bench.models.data, preset, turn)
         )
     return bench.trained[preset, turn]
 
@@ -125,16 +99,16 @@ def until_lesson(bench: Comparison, turn: int) -> dict[Figure, Pair]:
 
 
 def export(bench: Comparison, turn: int) -> dict[Figure, Pair]:
-    run = bench.run("classic")
+    run, data = bench.models.run("classic"), bench.models.data
 
     def measure(side: Side) -> Usage:
-        return side.nplm(*exporting(run, bench.data, side.folder / "exported.onnx"))
+        return side.export(run, data, side.folder / "exported.onnx")
 
     return of_processes(bench.both(turn, measure))
 
 
 def start(bench: Comparison, turn: int) -> dict[Figure, Pair]:
-    file = bench.model("classic")
+    file = str(bench.models.file("classic"))
     torch = bench.both(turn, lambda side: side.python("-c", "import torch"))
     generate = bench.both(turn, lambda side: side.nplm("generate", file, "-n", "20"))
     helping = bench.both(turn, lambda side: side.nplm("--help"))
@@ -147,7 +121,7 @@ def start(bench: Comparison, turn: int) -> dict[Figure, Pair]:
 
 
 def generate(preset: str, bench: Comparison, turn: int, *options: str) -> dict[Figure, Pair]:
-    file, out = bench.model(preset), "generated.txt"
+    file, out = str(bench.models.file(preset)), "generated.txt"
     options = options or ("-n", str(bench.names), "--max-length", str(LENGTH))
 
     def measure(side: Side) -> Usage:
@@ -164,7 +138,14 @@ def unique(bench: Comparison, turn: int) -> dict[Figure, Pair]:
 
 
 def score(bench: Comparison, turn: int) -> dict[Figure, Pair]:
-    words = ["score", bench.model("classic"), str(names_file()), "--out", "scores.txt", "--force"]
+    words = [
+        "score",
+        str(bench.models.file("classic")),
+        str(names_file()),
+        "--out",
+        "scores.txt",
+        "--force",
+    ]
     results = of_processes(bench.both(turn, lambda side: side.nplm(*words)))
     before, after = (content_hash(side, "scores.txt") for side in bench.sides)
     return {**results, Figure("the output's hash", "hash"): (before, after)}
@@ -172,7 +153,7 @@ def score(bench: Comparison, turn: int) -> dict[Figure, Pair]:
 
 def one_call(call: str, bench: Comparison, turn: int) -> dict[Figure, Pair]:
     """A warm call from Python, in a process that has loaded the model."""
-    script, file = ONE_CALL.replace("CALL", call), bench.model("classic")
+    script, file = ONE_CALL.replace("CALL", call), str(bench.models.file("classic"))
     before, after = bench.both(turn, lambda side: side.python("-c", script, file))
     return {Figure(f"`{call}`", "µs"): (float(before.printed), float(after.printed))}
 

@@ -1,8 +1,11 @@
 """The alternatives, as one writes them by hand after the lesson."""
 
 import time
+from collections.abc import Callable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -66,3 +69,50 @@ def forward(parameters: list[Tensor], contexts: Tensor) -> Tensor:
 def nats(parameters: list[Tensor], split: tuple[Tensor, Tensor]) -> float:
     """Mean nats per symbol of a split."""
     return F.cross_entropy(forward(parameters, split[0]), split[1]).item()
+
+
+@torch.no_grad()
+def generate(
+    network: Callable[[Tensor], Tensor], block_size: int, symbols: tuple[str, ...], count: int
+) -> list[str]:
+    """The lesson's loop, one name after the other."""
+    generator = torch.Generator().manual_seed(0)
+    names = []
+    for _ in range(count):
+        context, text = [0] * block_size, []
+        while True:
+            probabilities = F.softmax(network(torch.tensor([context])), dim=1)
+            k = int(torch.multinomial(probabilities, 1, generator=generator).item())
+            if k == 0:
+                break
+            context = [*context[1:], k]
+            text.append(symbols[k - 1])
+        names.append("".join(text))
+    return names
+
+
+def generate_in_batches(
+    model: Callable[[NDArray[np.int64]], NDArray[np.float32]],
+    block_size: int,
+    symbols: tuple[str, ...],
+    count: int,
+) -> list[str]:
+    """A thousand names side by side, without any memory of contexts."""
+    generator = np.random.default_rng(0)
+    shown = ("", *symbols)
+    names = []
+    for _ in range(count // 1000):
+        contexts = np.zeros((1000, block_size), np.int64)
+        texts = [""] * 1000
+        alive = np.arange(1000)
+        while len(alive):
+            logits = model(contexts[alive]).astype(np.float64)
+            p = np.exp(logits - logits.max(axis=1, keepdims=True))
+            cdf = np.cumsum(p, axis=1)
+            drawn = (cdf > generator.random((len(alive), 1)) * cdf[:, -1:]).argmax(axis=1)
+            contexts[alive] = np.column_stack([contexts[alive, 1:], drawn])
+            for row, k in zip(alive.tolist(), drawn.tolist(), strict=True):
+                texts[row] += shown[k]
+            alive = alive[drawn > 0]
+        names += texts
+    return names

@@ -4,6 +4,7 @@ Only the standard library is imported here, and by whoever wants peaks of memory
 has become another program it holds what its parent holds, and that counts.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -66,12 +67,27 @@ class Side:
     def nplm(self, *words: str) -> Usage:
         return self.python("-c", MAIN, *words)
 
+    def build(self, text: Path, out: Path, split_by: str) -> Usage:
+        """Make a data set, split with the lesson's seed."""
+        split = ["--split-by", split_by, "--seed", "314"]
+        return self.nplm("dataset", "build", str(text), *split, "--out", str(out))
+
     def train(self, data: Path, preset: str, seed: int, out: str = "run") -> Training:
         """Train a run, in the place of one that may be there."""
         options = ["--preset", preset, "--seed", str(seed), "--device", "cpu"]
         usage = self.nplm("train", str(data), *options, "--out", out, "--force")
         text = (self.folder / out / "metrics.jsonl").read_text("utf-8")
         return Training(usage, read_curve(text))
+
+    def export(self, run: Path, data: Path, file: Path) -> Usage:
+        """Export a run, in the place of a file that may be there."""
+        places = [str(run), "--data", str(data), "--out", str(file)]
+        return self.nplm("export", "onnx", *places, "--force")
+
+    def test_nats(self, run: str) -> float:
+        """Nats per symbol of the test split: to be reported, never to choose by."""
+        printed = self.nplm("eval", run, "--split", "test", "--json").printed
+        return float(json.loads(printed)["nats_per_symbol"])
 
 
 def timed(command: list[str], folder: Path, environment: dict[str, str]) -> Usage:

@@ -3,22 +3,35 @@
 import os
 import platform
 import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from statistics import mean
 
 from places import ROOT
 
 
-def title(text: str, command: str) -> None:
-    """A section's head: what it is, the command that prints it, and where that was."""
+@contextmanager
+def section(text: str, command: str) -> Iterator[None]:
+    """A section under its head: what it is, the command that prints it, and where that was.
+
+    How long it took goes to stderr.
+    """
     print(f"## {text} (`{command}`)\n")
     print(f"{commit()}. {machine()}.\n", flush=True)
+    started = time.perf_counter()
+    yield
+    print(f"{command}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
 
 
-def table(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+def print_table(header: list[str], rows: Iterable[list[str]]) -> None:
+    """A table, each row as soon as it is there."""
+    for cells in chain([header, ["---"] * len(header)], rows):
+        print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def spread(values: list[float], digits: int = 4) -> str:

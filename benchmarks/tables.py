@@ -6,6 +6,7 @@ python benchmarks/tables.py [--megabytes 100] [--block-size 8]
 import argparse
 import resource
 import time
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,9 @@ from numpy.typing import NDArray
 from common import names
 from nplm.counts.contexts import ContextTable, count_contexts
 from nplm.counts.tables import table_of
+from nplm.text.dataset import Dataset
 from nplm.text.strings import Strings
+from sections import print_table, section
 
 ORDER = 6
 
@@ -60,29 +63,51 @@ def draw(table: ContextTable, symbols: int, seed: int) -> Strings:
     return Strings.of_ids(ids.ravel())
 
 
+def small_row(data: Dataset, block_size: int) -> list[str]:
+    """The names list, several times, for it is done at once."""
+    seconds = []
+    for _ in range(9):
+        started = time.perf_counter()
+        table = table_of(data, "train", block_size)
+        seconds.append(time.perf_counter() - started)
+    label = "names list, its training split (median of 9)"
+    return [label, *sizes(data.strings("train"), table), f"{median(seconds):.3f}", ""]
+
+
+def large_row(data: Dataset, megabytes: int, block_size: int) -> list[str]:
+    """As many megabytes of strings."""
+    strings = draw(table_of(data, "train", ORDER - 1), megabytes * 1_000_000, seed=0)
+    before = peak_mb()
+    started = time.perf_counter()
+    table = count_contexts(strings, block_size, len(data.vocab))
+    seconds = time.perf_counter() - started
+    memory = f"{peak_mb():,.0f} ({before:,.0f} before)"
+    label = f"{megabytes} MB drawn from a {ORDER}-gram of it"
+    return [label, *sizes(len(strings), table), f"{seconds:.1f}", memory]
+
+
+def sizes(strings: int, table: ContextTable) -> list[str]:
+    return [f"{count:,}" for count in (strings, len(table), len(table.counts))]
+
+
+def peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--megabytes", type=int, default=100)
     parser.add_argument("--block-size", type=int, default=8)
     asked = parser.parse_args()
-    data = names()
-    small = []
-    for _ in range(9):
-        started = time.perf_counter()
-        table_of(data, "train", asked.block_size)
-        small.append(time.perf_counter() - started)
-    print(f"names list, block size {asked.block_size}: {sorted(small)[4]:.3f} s (median of 9)")
-    strings = draw(table_of(data, "train", ORDER - 1), asked.megabytes * 1_000_000, seed=0)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    started = time.perf_counter()
-    table = count_contexts(strings, asked.block_size, len(data.vocab))
-    seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{len(strings.ids) / 1e6:.0f} MB, {len(strings):,} strings: ", end="")
-    print(f"{len(table):,} distinct contexts, ", end="")
-    print(
-        f"{len(table.counts):,} pairs, {seconds:.1f} s, peak {peak:,.0f} MB (before: {before:,.0f})"
-    )
+    with section("Context table", "python benchmarks/tables.py"):
+        print(f"Block size {asked.block_size}.\n", flush=True)
+        data = names()
+        header = ["", "strings", "contexts", "pairs", "seconds", "peak memory, MB"]
+        rows = [
+            small_row(data, asked.block_size),
+            large_row(data, asked.megabytes, asked.block_size),
+        ]
+        print_table(header, rows)
 
 
 if __name__ == "__main__":

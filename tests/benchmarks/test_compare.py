@@ -11,8 +11,9 @@ import compare
 from comparison import Figure, collect, header, rows
 from curve import Evaluation, best_val, read_curve, seconds_until
 from measurements import LONG, MEASUREMENTS, Comparison
+from models import Models
 from processes import Side, timed
-from sections import machine, spread, table
+from sections import machine, print_table, spread
 
 SECONDS, NATS, HASH = Figure("whole", "s"), Figure("val", "nats"), Figure("output", "hash")
 
@@ -52,9 +53,9 @@ def test_rows_of_other_units() -> None:
     assert row[-1] == "0.50"
 
 
-def test_a_table() -> None:
-    text = table(header("abc"), [["x", "whole, s", "1", "2", "2.00"]])
-    assert text.splitlines() == [
+def test_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(header("abc"), [["x", "whole, s", "1", "2", "2.00"]])
+    assert capsys.readouterr().out.splitlines() == [
         "| measurement | figure | abc | working tree | working tree / abc |",
         "| --- | --- | --- | --- | --- |",
         "| x | whole, s | 1 | 2 | 2.00 |",
@@ -70,7 +71,7 @@ def test_the_machine_is_named() -> None:
 
 def test_sides_take_turns(tmp_path: Path) -> None:
     before, after = Side(tmp_path / "a", tmp_path), Side(tmp_path / "b", tmp_path)
-    bench = Comparison((before, after), tmp_path, 1, 1)
+    bench = Comparison((before, after), Models(tmp_path, before), 1, 1)
     calls: list[str] = []
 
     def measure(side: Side) -> str:
