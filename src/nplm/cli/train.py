@@ -186,7 +186,9 @@ def _summary(run: "LoadedRun", started: "Started") -> None:
         note(_scores(best, evaluations[-1].train_seconds, started))
     last, steps = evaluations[-1].step if evaluations else 0, run.facts.config.steps
     if last < steps:
-        note(f"ended at step {last:,} of {steps:,}: val was not lower than at step {run.best_step:,}")
+        note(
+            f"ended at step {last:,} of {steps:,}: val was not lower than at step {run.best_step:,}"
+        )
     if isinstance(run.module, Mixture):
         shares = zip(run.parts(), run.module.weights, strict=True)
         note("mixture: " + ", ".join(f"{name} {weight:.3f}" for name, weight in shares))
