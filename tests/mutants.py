@@ -97,14 +97,14 @@ MUTANTS = (
     ),
     # automaton
     Mutant(
-        "runtime/automaton.py",
+        "runtime/lazy.py",
         "if len(self) + len(keys) > self.capacity:",
         "if len(self) > self.capacity:",
         "memory grows past the cap",
         AUTOMATON,
     ),
     Mutant(
-        "runtime/automaton.py",
+        "runtime/lazy.py",
         """        for chunk, cdf, log in self._maker.make(keys):
             place = slice(start + chunk.start, start + chunk.stop)
             self._cdf[place], self._log[place] = cdf, log

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from nplm.generation import SamplingConfig, StreamConfig
-from nplm.runtime.automaton import FIRST_CAPACITY, Automaton, Lazy, Passing, make_automaton
+from nplm.runtime.automaton import Automaton, Passing
 from nplm.runtime.automatoncache import AutomatonCache
 from nplm.runtime.constraint import Constraint
 from nplm.runtime.generate import generate, generate_batches
+from nplm.runtime.lazy import FIRST_CAPACITY, Lazy, make_automaton
 from nplm.runtime.onnxmodel import OnnxModel, open_model
 from nplm.runtime.rows import RowMaker
 from nplm.runtime.sampling import cumulative, probabilities

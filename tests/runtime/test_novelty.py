@@ -47,6 +47,13 @@ def test_hashes_are_spread() -> None:
     assert shares == pytest.approx([0.5] * 64, abs=0.01)
 
 
+@given(st.lists(st.lists(st.integers(1, 2**32 - 1), max_size=9), max_size=9))
+def test_a_few_strings_have_the_hashes_of_many(strings: list[list[int]]) -> None:
+    few = Strings.of_ids(np.array([k for ids in strings for k in (*ids, 0)], np.uint32))
+    many = Strings.join([few, Strings.of_ids(np.tile(np.array([1, 0], np.uint32), 64))])
+    assert hash_strings(few).tolist() == hash_strings(many)[: len(few)].tolist()
+
+
 def test_a_damaged_filter_is_refused() -> None:
     with pytest.raises(ValueError, match="base64"):
         NoveltyFilter.from_text("%%%")

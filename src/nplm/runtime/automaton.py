@@ -1,12 +1,10 @@
-"""The lazy automaton: a finite-context model compiled to tables as far as it is walked.
+"""The automaton of a finite-context model: what a walk needs of it, and one that keeps nothing.
 
-A state is a distinct context. Each goes through the StepModel once, in one batch with the other
-new ones of its step; its distribution is then a row of an array, and where a symbol leads is an
-entry of another. Past a cap all is forgotten and found again, so memory is bounded and the result
-is the same. Where rows are so wide that few would fit, nothing is kept: `Passing` makes the rows of
-a step and drops them. Which of the two an automaton is, a walk need not know.
+A state is a distinct context. `lazy` has the automaton that keeps its states; where rows are so
+wide that few would fit, `Passing` makes the rows of a step and drops them. Which of the two an
+automaton is, a walk need not know.
 
-Letters: n strings walked side by side, S states, T block size, V vocabulary size.
+Letters: n strings walked side by side, T block size, V vocabulary size.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,15 +13,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.runtime.growth import grown
-from nplm.runtime.keytable import Keys, KeyTable, Numbers, distinct
+from nplm.runtime.keytable import Keys, Numbers, distinct
 from nplm.runtime.rows import RowMaker, search
 
-FIRST_CAPACITY = 1 << 10
-GROWTH = 8  # times as many rows, for which the system gives memory only as they are filled
-# Wide rows take as long to keep as to make, and among many symbols few contexts come again: they
-# are kept only where many fit (measured with 1,000 and 5,000 symbols, docs/log.md).
-WIDE, MANY = 1 << 14, 1 << 16  # bytes of a state, states
 MOST_WALKS = 1 << 16
 States = NDArray[Any]  # (n, ...) of integers: numbers or keys
 Logs = NDArray[np.float64]
@@ -75,128 +67,6 @@ class Automaton(Protocol):
         ...
 
 
-class Lazy:
-    """An automaton that keeps what it has walked.
-
-    An exception at any line leaves it as it was, or empty; both give the same results.
-
-    Args:
-        maker: what is kept of a state.
-        capacity: states that are kept at most.
-    """
-
-    def __init__(self, maker: RowMaker, capacity: int) -> None:
-        self._maker = maker
-        self.logs = maker.logs
-        self.capacity = capacity
-        self._table = KeyTable(maker.model.block_size + 1, maker.key_dtype)
-        cdf_width, log_width = maker.widths
-        self._cdf = np.empty((0, cdf_width))
-        self._log = np.empty((0, log_width))
-        self._next = np.empty((0, self.vocab_size), np.int32)
-        self._filled = 0  # rows of these that were ever written to: what follows takes no memory
-
-    @staticmethod
-    def bytes_per_state(maker: RowMaker) -> int:
-        """Of its rows, its transitions, its key and its slots in the hash table."""
-        columns = maker.model.block_size + 1
-        entries = 8 * sum(maker.widths) + 4 * maker.model.vocab_size
-        return entries + columns * maker.key_dtype.itemsize + 32
-
-    def __len__(self) -> int:
-        """S: the states known now."""
-        return len(self._table)
-
-    @property
-    def vocab_size(self) -> int:
-        return self._maker.model.vocab_size
-
-    @property
-    def most(self) -> int:
-        """Half of what is kept, so that not every step of many strings starts over."""
-        return min(MOST_WALKS, max(1, self.capacity // 2))
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes that are kept between calls."""
-        arrays = (self._cdf, self._log, self._next)
-        return self._table.nbytes + sum(array[: self._filled].nbytes for array in arrays)
-
-    def after(self, symbols: Sequence[int], count: int = 1) -> Numbers:
-        if len(self) >= self.capacity:
-            self._table.clear()
-        return np.repeat(self._states_of(self._maker.key_after(symbols)), count)
-
-    def draw(self, states: States, u: NDArray[np.float64]) -> tuple[Numbers, Logs | None]:
-        symbols = search(self._cdf, self._maker.levels, states, u)
-        return symbols, self._log[states, symbols] if self.logs else None
-
-    def log_probabilities(self, states: States, symbols: Numbers) -> Logs:
-        return np.asarray(self._log[states, symbols])
-
-    def log_rows(self, states: States) -> Logs:
-        return np.asarray(self._log[states])
-
-    def step(self, states: States, symbols: Numbers) -> Numbers:
-        flat = states * self.vocab_size + symbols
-        reached_states = np.take(self._next.ravel(), flat).astype(np.int64)
-        missing = np.flatnonzero(reached_states < 0)
-        if not len(missing):
-            return reached_states
-        pairs, inverse = np.unique(flat[missing], return_inverse=True)
-        reaching = self._table[pairs // self.vocab_size]
-        keys = self._maker.keys_after(reaching, pairs % self.vocab_size)
-        if len(self) + len(keys) > self.capacity:
-            return self._start_over(states, symbols)
-        reached = self._states_of(keys)
-        self._next.ravel()[pairs] = reached
-        reached_states[missing] = reached[inverse]
-        return reached_states
-
-    def _start_over(self, states: States, symbols: Numbers) -> Numbers:
-        """As `step`, after forgetting everything but what these strings stand on."""
-        keys = self._maker.keys_after(self._table[states], symbols)
-        self._table.clear()
-        return self._states_of(keys)
-
-    def _states_of(self, keys: Keys) -> Numbers:
-        """(n, T + 1) keys -> (n,) states; unknown ones are added and evaluated in one batch."""
-        states = self._table.find(keys)
-        new = np.flatnonzero(states < 0)
-        if len(new):
-            added, inverse = distinct(keys[new])
-            states[new] = self._add(added)[inverse]
-        return states
-
-    def _add(self, keys: Keys) -> Numbers:
-        start, size = len(self), len(self) + len(keys)
-        self._reserve(size)
-        self._filled = max(self._filled, size)
-        self._next[start:size] = -1
-        for chunk, cdf, log in self._maker.make(keys):
-            place = slice(start + chunk.start, start + chunk.stop)
-            self._cdf[place], self._log[place] = cdf, log
-        self._table.add(keys)  # last: only now are they states
-        return np.arange(start, size)
-
-    def _reserve(self, size: int) -> None:
-        """Grow the arrays to hold `size` states.
-
-        They grow to half of the cap before the whole of it, so that an array and the copy that
-        takes its place never need more than is promised; and by leaps, since copies are dear.
-        """
-        used, least = len(self), max(size, FIRST_CAPACITY)
-        if size > len(self._next):
-            rows = max(size, self.capacity)
-            if rows // 2 >= least:
-                rows //= 2
-            while rows // GROWTH >= least:
-                rows //= GROWTH
-            self._cdf = grown(self._cdf, rows, used)
-            self._log = grown(self._log, rows, used)
-            self._next = grown(self._next, rows, used)  # last: it stands for all three
-
-
 class Passing:
     """An automaton that keeps nothing: its states are keys, its rows are made for the step.
 
@@ -246,11 +116,3 @@ class Passing:
         for chunk, cdf, log in self._maker.make(keys):
             walks = order[slice(*np.searchsorted(ordered, [chunk.start, chunk.stop]))]
             yield walks, which[walks] - chunk.start, cdf, log
-
-
-def make_automaton(maker: RowMaker, cache_bytes: float) -> "Lazy | Passing":
-    """The automaton that fits `cache_bytes`."""
-    size = Lazy.bytes_per_state(maker)
-    capacity = int(cache_bytes / size)
-    least = FIRST_CAPACITY if size <= WIDE else MANY
-    return Lazy(maker, capacity) if capacity >= least else Passing(maker)

@@ -8,12 +8,14 @@ and ends it, so generators of one model may be interleaved and shared by threads
 """
 
 from dataclasses import replace
+from functools import lru_cache
 from threading import Lock
 
 from nplm.checks import check_number
 from nplm.generation import DEFAULT_CACHE_MB, SamplingConfig
-from nplm.runtime.automaton import Automaton, Lazy, Passing, make_automaton
+from nplm.runtime.automaton import Automaton, Passing
 from nplm.runtime.constraint import Constraint
+from nplm.runtime.lazy import Lazy, make_automaton
 from nplm.runtime.modelcard import ModelCard
 from nplm.runtime.rows import RowMaker
 from nplm.stepmodel import StepModel
@@ -56,19 +58,19 @@ class AutomatonCache:
             sampling: options of what is drawn; None where nothing is.
             logs: whether log-probabilities are needed as well.
         """
-        # Rows do not depend on where a walk begins, nor on where it is cut.
-        options = sampling and replace(sampling, prefix="", max_length=SamplingConfig.max_length)
-        key = (options, logs)
-        maker = RowMaker(self.model, self._constraint(sampling), *key)
+        key = (_row_options(sampling), logs)
         lazy = self._by_options.pop(key, None)
-        automaton = make_automaton(maker, self._bytes) if lazy is None else lazy
+        automaton = make_automaton(self._maker(*key), self._bytes) if lazy is None else lazy
         if isinstance(automaton, Passing):
             return automaton
-        automaton.capacity = int((self._bytes - self._make_room()) / Lazy.bytes_per_state(maker))
+        automaton.capacity = int((self._bytes - self._make_room()) / automaton.state_bytes)
         if len(automaton) > automaton.capacity:
-            automaton = Lazy(maker, automaton.capacity)
+            automaton = Lazy(self._maker(*key), automaton.capacity)
         self._by_options[key] = automaton  # the last one is the one used last
         return automaton
+
+    def _maker(self, sampling: SamplingConfig | None, logs: bool) -> RowMaker:
+        return RowMaker(self.model, self._constraint(sampling), sampling, logs)
 
     def _constraint(self, sampling: SamplingConfig | None) -> Constraint:
         if sampling is None:  # nothing is drawn
@@ -83,3 +85,9 @@ class AutomatonCache:
             oldest = next(iter(self._by_options))
             total -= self._by_options.pop(oldest).nbytes
         return total
+
+
+@lru_cache(maxsize=64)  # of whole options, so that none can be forgotten here
+def _row_options(sampling: SamplingConfig | None) -> SamplingConfig | None:
+    """What rows depend on: not where a walk begins, nor where it is cut."""
+    return sampling and replace(sampling, prefix="", max_length=SamplingConfig.max_length)

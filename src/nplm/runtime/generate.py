@@ -128,9 +128,11 @@ class _Chooser:
         if not (self._filter or self._stream.unique):
             return batch
         hashes = hash_strings(batch.symbols)
-        chosen = np.ones(len(hashes), np.bool_)
         if self._filter:
             batch = replace(batch, seen=self._filter.holds(hashes))
+        if not (self._stream.novel or self._stream.unique):
+            return batch
+        chosen = np.ones(len(hashes), np.bool_)
         if self._stream.novel and batch.seen is not None:
             chosen = ~batch.seen
         if self._stream.unique:  # of two strings with one hash the second is left out

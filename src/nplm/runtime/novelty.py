@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from nplm.text.strings import Strings
 
-_MULTIPLIER = np.uint64(0xD6E8FEB86659FD93)
+FEW_SYMBOLS = 64  # that are hashed one by one
+_MULTIPLIER, _ALL = 0xD6E8FEB86659FD93, 2**64 - 1
 
 
 class NoveltyFilter:
@@ -49,7 +50,7 @@ class NoveltyFilter:
         short = _short(hashes)
         if not len(self.hashes):
             return np.zeros(len(short), np.bool_)
-        places = np.searchsorted(self.hashes, short).clip(max=len(self.hashes) - 1)
+        places = np.minimum(np.searchsorted(self.hashes, short), len(self.hashes) - 1)
         return np.asarray(self.hashes[places] == short)
 
     def to_text(self) -> str:
@@ -69,10 +70,10 @@ def hash_strings(strings: Strings) -> NDArray[np.uint64]:
     """(n,) a 64-bit hash of every string.
 
     Each symbol is mixed with its place and the results are added up, so that no loop over strings
-    or places is needed.
+    or places is needed; a handful of strings takes one all the same, for it is over sooner.
     """
-    if not len(strings):
-        return np.zeros(0, np.uint64)
+    if len(strings.ids) <= FEW_SYMBOLS:
+        return np.array([_hash_one(ids.tolist()) for ids in strings], np.uint64)
     places = strings.places().astype(np.uint64)
     mixed = _mix(strings.ids.astype(np.uint64) + (places << np.uint64(32)))
     sums = np.add.reduceat(mixed, strings.offsets[:-1])
@@ -87,5 +88,17 @@ def _short(hashes: NDArray[np.uint64]) -> NDArray[np.uint32]:
 def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """A bijection of 64-bit numbers that spreads every bit."""
     for _ in range(2):
-        x = (x ^ (x >> np.uint64(32))) * _MULTIPLIER
+        x = (x ^ (x >> np.uint64(32))) * np.uint64(_MULTIPLIER)
     return x ^ (x >> np.uint64(32))
+
+
+def _hash_one(ids: list[int]) -> int:
+    """As `hash_strings` of one string, in numbers without bounds."""
+    total = sum(_mix_one(symbol + (place << 32)) for place, symbol in enumerate(ids))
+    return _mix_one(total & _ALL)
+
+
+def _mix_one(x: int) -> int:
+    for _ in range(2):
+        x = (x ^ (x >> 32)) * _MULTIPLIER & _ALL
+    return x ^ (x >> 32)

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nplm.generation import SamplingConfig
-from nplm.runtime.philox import blocks_of
+from nplm.runtime.philox import block_of, blocks_of
 
 LANES = 4  # uniforms in one block of Philox4x64
 CHUNK = 1 << 13  # blocks made at once: in arrays beyond the processor's caches half as fast
-SCATTERED = 6  # times as long as in a row takes a block on its own
+SCATTERED = 6  # times as long as one of many in a row takes a block on its own,
+SCATTERED_FIRST = 1 << 14  # and as many more take the first of them: it goes through 300 arrays
 
 
 def uniforms(seed: int, start: int, count: int, block: int) -> NDArray[np.float64]:
@@ -43,11 +44,19 @@ def uniforms_at(seed: int, indices: NDArray[np.int64], block: int) -> NDArray[np
     return u
 
 
+def few_uniforms(seed: int, start: int, count: int, block: int) -> list[list[float]]:
+    """As `uniforms`, of few strings, as numbers; of one without numpy, which is slow to begin."""
+    if count == 1:
+        return [[(x >> 11) * 2.0**-53 for x in block_of(seed, start + 1, block)]]
+    rows: list[list[float]] = uniforms(seed, start, count, block).tolist()
+    return rows
+
+
 def refill(
     u: NDArray[np.float64], seed: int, start: int, alive: NDArray[np.int64], block: int
 ) -> NDArray[np.float64]:
     """(n, 4) `u`, which may be overwritten -> (n, 4) what `uniforms` gives, at rows `alive`."""
-    if SCATTERED * len(alive) < len(u):
+    if SCATTERED_FIRST + SCATTERED * len(alive) < len(u):
         u[alive] = uniforms_at(seed, start + alive, block)
         return u
     return uniforms(seed, start, len(u), block)

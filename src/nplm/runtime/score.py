@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nplm.generation import DEFAULT_CACHE_MB
+from nplm.runtime.alone import score_few
 from nplm.runtime.automaton import Automaton
 from nplm.runtime.automatoncache import AutomatonCache
 from nplm.runtime.modelcard import ModelCard
@@ -118,8 +119,11 @@ class Scorer:
     def _score(self, automaton: Automaton, texts: list[str]) -> ScoredBatch:
         tokenizer = self._cache.card.tokenizer
         strings = tokenizer.encode(texts)
+        unseen = strings.ids == tokenizer.unseen
+        few = None if unseen.any() else score_few(automaton, strings)
+        if few is not None:
+            return ScoredBatch(texts, few, strings.offsets, np.zeros(len(texts), np.int64))
         ids, starts, lengths = strings.ids.astype(np.int64), strings.offsets[:-1], strings.lengths
-        unseen = ids == tokenizer.unseen
         nats = np.zeros(len(ids))
         if tokenizer.unseen == automaton.vocab_size:  # impossible
             nats[unseen] = np.inf

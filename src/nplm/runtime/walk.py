@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nplm.generation import SamplingConfig, StreamConfig
+from nplm.runtime.alone import Drawn, draw_few
 from nplm.runtime.automaton import Automaton
 from nplm.runtime.sampling import LANES, refill
 from nplm.text.jsonlines import json_lines
@@ -101,8 +102,16 @@ class GeneratedBatch:
 
     def first(self, count: int) -> "GeneratedBatch":
         """The first `count` strings, at least one, as if no more had been drawn."""
+        if count >= len(self.indices) and not len(self.too_long):
+            return self
         part = self.keep(np.arange(len(self.indices)) < count)
         return replace(part, too_long=self.too_long[self.too_long < part.indices[-1]])
+
+    def leave_out_cut(self) -> "GeneratedBatch":
+        """Without the strings that are cut, whose indices are kept as `too_long`."""
+        if self.complete.all():
+            return self
+        return replace(self.keep(self.complete), too_long=self.indices[~self.complete])
 
     def keep(self, chosen: NDArray[np.bool_]) -> "GeneratedBatch":
         """Only the strings where `chosen` (n,) is true."""
@@ -133,20 +142,26 @@ def walk(
         prefix: the ids of that of `sampling`.
         stream: of which the seed and `cut` count here, not what else is wanted.
     """
-    columns, lengths, nats = _advance(automaton, sampling, prefix, stream.seed, first, rows)
+    options = automaton, sampling, prefix, stream.seed, first, rows
+    symbols, complete, nats = draw_few(*options) or _draw_side_by_side(*options)
     indices = np.arange(first, first + rows)
-    complete = lengths <= sampling.max_length
+    none = indices[:0]
+    batch = GeneratedBatch(tokenizer, indices, symbols, complete, nats, none, drawn=rows)
+    return batch if stream.cut else batch.leave_out_cut()
+
+
+def _draw_side_by_side(
+    automaton: Automaton,
+    sampling: SamplingConfig,
+    prefix: list[int],
+    seed: int,
+    first: int,
+    rows: int,
+) -> Drawn:
+    columns, lengths, nats = _advance(automaton, sampling, prefix, seed, first, rows)
     dtype = np.min_scalar_type(automaton.vocab_size)
-    batch = GeneratedBatch(
-        tokenizer,
-        indices,
-        _join(columns, np.minimum(lengths, sampling.max_length), dtype),
-        complete,
-        nats,
-        too_long=indices[:0],
-        drawn=rows,
-    )
-    return batch if stream.cut else replace(batch.keep(complete), too_long=indices[~complete])
+    symbols = _join(columns, np.minimum(lengths, sampling.max_length), dtype)
+    return symbols, lengths <= sampling.max_length, nats
 
 
 Column = tuple[NDArray[np.unsignedinteger], Ids]  # of strings that go on: which, their symbols
