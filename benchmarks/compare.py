@@ -4,7 +4,8 @@ python benchmarks/compare.py COMMIT [--rounds 5] [--only NAME ...] [--all] [--mo
 
 Each figure is of a whole process, started anew, of one side and then of the other; which is first
 changes from round to round, and round r trains with seed r. The commit is checked out in a
-temporary folder. It needs the commands of the first public version, and `nplm.load`, no module.
+temporary folder; leave the working tree as it is meanwhile. What is called are commands of the
+first public version, and `nplm.load`.
 Without --only or --all what takes longest is left out: see `measurements.LONG`.
 """
 
@@ -20,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from comparison import collect, header, rows
-from measurements import LONG, MEASUREMENTS, Comparison
+from measurements import LONG, MEASUREMENTS, Bench
 from models import Models
 from places import ROOT
 from processes import Side
@@ -53,7 +54,7 @@ def prepare(side: Side) -> None:
         sys.exit(f"a process of {side.source} imports {printed.strip()}")
 
 
-def measure(bench: Comparison, names: list[str], rounds: int) -> Iterator[list[str]]:
+def measure(bench: Bench, names: list[str], rounds: int) -> Iterator[list[str]]:
     """The rows of some measurements; what each took goes to stderr."""
     for name in names:
         started = time.perf_counter()
@@ -88,11 +89,11 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"{commit()}, against {name}. {machine()}.", end=" ")
     print(f"Medians of rounds, of which there were {asked.rounds}.\n", flush=True)
     with checked_out(name) as tree, tempfile.TemporaryDirectory() as scratch:
-        sides = [Side(root / "src", Path(scratch) / root.name) for root in (tree, ROOT)]
-        for side in sides:
+        before = Side(tree / "src", Path(scratch) / "before")
+        after = Side(ROOT / "src", Path(scratch) / "after")
+        for side in (before, after):
             prepare(side)
-        models = Models.of(asked.models, sides[0])
-        bench = Comparison((sides[0], sides[1]), models, asked.names, asked.unique)
+        bench = Bench((before, after), Models.of(asked.models, before), asked.names, asked.unique)
         print_table(header(name), measure(bench, chosen(asked), asked.rounds))
 
 

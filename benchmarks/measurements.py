@@ -33,7 +33,7 @@ print(median(laps))
 
 
 @dataclass
-class Comparison:
+class Bench:
     """Two sides, and the models that both are given.
 
     Attributes:
@@ -69,7 +69,7 @@ def content_hash(side: Side, out: str) -> float:
         return int(hashlib.file_digest(file, "sha256").hexdigest()[:8], 16)
 
 
-def trained(preset: str, bench: Comparison, turn: int) -> tuple[Training, Training]:
+def trained(preset: str, bench: Bench, turn: int) -> tuple[Training, Training]:
     """The runs of a round, each round with a seed of its own."""
     if (preset, turn) not in bench.trained:
         bench.trained[preset, turn] = bench.both(
@@ -78,7 +78,7 @@ def trained(preset: str, bench: Comparison, turn: int) -> tuple[Training, Traini
     return bench.trained[preset, turn]
 
 
-def train(preset: str, bench: Comparison, turn: int) -> dict[Figure, Pair]:
+def train(preset: str, bench: Bench, turn: int) -> dict[Figure, Pair]:
     before, after = trained(preset, bench, turn)
     best, goal = best_val(before.curve), best_val(before.curve) + NEAR
     return {
@@ -92,13 +92,13 @@ def train(preset: str, bench: Comparison, turn: int) -> dict[Figure, Pair]:
     }
 
 
-def until_lesson(bench: Comparison, turn: int) -> dict[Figure, Pair]:
+def until_lesson(bench: Bench, turn: int) -> dict[Figure, Pair]:
     before, after = trained("classic", bench, turn)
     seconds = (seconds_until(before.curve, LESSON_VAL), seconds_until(after.curve, LESSON_VAL))
     return {Figure(f"train_seconds until val {LESSON_VAL}", "s"): seconds}
 
 
-def export(bench: Comparison, turn: int) -> dict[Figure, Pair]:
+def export(bench: Bench, turn: int) -> dict[Figure, Pair]:
     run, data = bench.models.run("classic"), bench.models.data
 
     def measure(side: Side) -> Usage:
@@ -107,7 +107,7 @@ def export(bench: Comparison, turn: int) -> dict[Figure, Pair]:
     return of_processes(bench.both(turn, measure))
 
 
-def start(bench: Comparison, turn: int) -> dict[Figure, Pair]:
+def start(bench: Bench, turn: int) -> dict[Figure, Pair]:
     file = str(bench.models.file("classic"))
     torch = bench.both(turn, lambda side: side.python("-c", "import torch"))
     generate = bench.both(turn, lambda side: side.nplm("generate", file, "-n", "20"))
@@ -120,7 +120,7 @@ def start(bench: Comparison, turn: int) -> dict[Figure, Pair]:
     return results
 
 
-def generate(preset: str, bench: Comparison, turn: int, *options: str) -> dict[Figure, Pair]:
+def generate(preset: str, bench: Bench, turn: int, *options: str) -> dict[Figure, Pair]:
     file, out = str(bench.models.file(preset)), "generated.txt"
     options = options or ("-n", str(bench.names), "--max-length", str(LENGTH))
 
@@ -132,12 +132,12 @@ def generate(preset: str, bench: Comparison, turn: int, *options: str) -> dict[F
     return {**results, Figure("the output's hash", "hash"): (before, after)}
 
 
-def unique(bench: Comparison, turn: int) -> dict[Figure, Pair]:
+def unique(bench: Bench, turn: int) -> dict[Figure, Pair]:
     options = ["-n", str(bench.unique), "--unique", "--format", "jsonl"]
     return generate("classic", bench, turn, *options, "--max-length", str(LENGTH))
 
 
-def score(bench: Comparison, turn: int) -> dict[Figure, Pair]:
+def score(bench: Bench, turn: int) -> dict[Figure, Pair]:
     words = [
         "score",
         str(bench.models.file("classic")),
@@ -151,14 +151,14 @@ def score(bench: Comparison, turn: int) -> dict[Figure, Pair]:
     return {**results, Figure("the output's hash", "hash"): (before, after)}
 
 
-def one_call(call: str, bench: Comparison, turn: int) -> dict[Figure, Pair]:
+def one_call(call: str, bench: Bench, turn: int) -> dict[Figure, Pair]:
     """A warm call from Python, in a process that has loaded the model."""
     script, file = ONE_CALL.replace("CALL", call), str(bench.models.file("classic"))
     before, after = bench.both(turn, lambda side: side.python("-c", script, file))
     return {Figure(f"`{call}`", "µs"): (float(before.printed), float(after.printed))}
 
 
-Measurement = Callable[[Comparison, int], dict[Figure, Pair]]
+Measurement = Callable[[Bench, int], dict[Figure, Pair]]
 MEASUREMENTS: dict[str, Measurement] = {
     "start": start,
     "train-classic": partial(train, "classic"),

@@ -10,7 +10,7 @@ import pytest
 import compare
 from comparison import Figure, collect, header, rows
 from curve import Evaluation, best_val, read_curve, seconds_until
-from measurements import LONG, MEASUREMENTS, Comparison
+from measurements import LONG, MEASUREMENTS, Bench
 from models import Models
 from processes import Side, timed
 from sections import machine, print_table, spread
@@ -71,7 +71,7 @@ def test_the_machine_is_named() -> None:
 
 def test_sides_take_turns(tmp_path: Path) -> None:
     before, after = Side(tmp_path / "a", tmp_path), Side(tmp_path / "b", tmp_path)
-    bench = Comparison((before, after), Models(tmp_path, before), 1, 1)
+    bench = Bench((before, after), Models(tmp_path, before), 1, 1)
     calls: list[str] = []
 
     def measure(side: Side) -> str:
