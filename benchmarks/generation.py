@@ -93,9 +93,10 @@ def scores(models: Models, preset: str) -> Cells:
     rate = len(strings) / (time.perf_counter() - started)
     exact = evaluate(raw, table_of(data, "val", raw.block_size)).total
     total = model.score_arrays(data.texts("val")).nats.sum()
+    difference = abs(total / exact - 1)
     return {
         f"scoring {len(strings):,} names, warm, names/s": f"{rate:,.0f}",
-        "their val split: sum of scores against `nplm eval`, relative": f"{total / exact - 1:.1e}",
+        "their val split: sum of scores against `nplm eval`, relative": f"{difference:.1e}",
     }
 
 
