@@ -70,7 +70,11 @@ def test_values_are_taken_as_they_are() -> None:
         (lambda r: r.symbols("k"), [[], ["a", 1], [["a"]]], "k is not a list of symbols"),
         (lambda r: r.table("k"), [[], "x", None], "k is .*, not a table"),
         (lambda r: r.settings("k", TrainConfig), [{"step": 1}], r"k\.step is no setting"),
-        (lambda r: r.settings("k", TrainConfig), [{"steps": 0}], r"k\.steps is 0: it must be at l"),
+        (
+            lambda r: r.settings("k", TrainConfig),
+            [{"steps": -1}],
+            r"k\.steps is -1: it must be at l",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(

@@ -107,12 +107,6 @@ class GeneratedBatch:
         part = self.keep(np.arange(len(self.indices)) < count)
         return replace(part, too_long=self.too_long[self.too_long < part.indices[-1]])
 
-    def leave_out_cut(self) -> "GeneratedBatch":
-        """Without the strings that are cut, whose indices are kept as `too_long`."""
-        if self.complete.all():
-            return self
-        return replace(self.keep(self.complete), too_long=self.indices[~self.complete])
-
     def keep(self, chosen: NDArray[np.bool_]) -> "GeneratedBatch":
         """Only the strings where `chosen` (n,) is true."""
         if chosen.all():
@@ -147,7 +141,9 @@ def walk(
     indices = np.arange(first, first + rows)
     none = indices[:0]
     batch = GeneratedBatch(tokenizer, indices, symbols, complete, nats, none, drawn=rows)
-    return batch if stream.cut else batch.leave_out_cut()
+    if stream.cut or complete.all():
+        return batch
+    return replace(batch.keep(complete), too_long=indices[~complete])
 
 
 def _draw_side_by_side(
