@@ -149,8 +149,10 @@ def update(networks: Sequence[NeuralLM], batch: Batch, optimizer: Optimizer) -> 
 
     The networks share nothing, so the gradient of the sum is each network's own.
     """
-    each = torch.stack([batch.loss(n(batch.contexts)) for n in networks])  # (K,)
+    total, *others = (batch.loss(network(batch.contexts)) for network in networks)
+    for loss in others:
+        total = total + loss
     optimizer.gradient.zero_()
-    each.sum().backward()  # type: ignore[no-untyped-call]
+    total.backward()  # type: ignore[no-untyped-call]
     optimizer.move()
-    return each.detach().mean()
+    return total.detach() / len(networks)

@@ -75,7 +75,8 @@ class Recipe:
         with self._random.in_place():
             self.networks = _networks(config, train)
         self._masks: Masks | None = None
-        if config.train.masks == "step" and self.device.type == "cpu":
+        without_state = config.train.masks == "step" or not config.model.dropout
+        if without_state and self.device.type == "cpu":
             self._masks = Masks(config.train.seed)
             for network in self.networks:
                 network.dropout = Dropout(config.model.dropout, self._masks)
