@@ -15,7 +15,7 @@ from processes import Side, Training, Usage
 T = TypeVar("T")
 LESSON_VAL = 2.1665  # where the lesson's 200,000 steps end
 NEAR = 0.0001  # nats by which two runs of the same settings may part, from rounding alone
-LENGTH = 1000  # beyond every string: versions treat strings that are too long differently
+LENGTH = 256  # beyond every string: versions treat strings that are too long differently
 CALLS, LAPS = 100, 7
 ONE_CALL = f"""
 import sys, time
