@@ -75,6 +75,8 @@ PRESETS: Mapping[PresetName, RunConfig] = {
         "default",
         ModelConfig(dropout=0.02),
         replace(LATER, learning_rate=0.008, weight_decay=0.6, smoothing=0.5),
+        # One symbol less than the network sees: of whole contexts it would learn their counts.
+        MixtureConfig(order=6),
     ),
     "notebook": RunConfig(
         "notebook",

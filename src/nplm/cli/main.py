@@ -9,7 +9,7 @@ import sys
 
 from nplm.cli import signals, streams
 
-MANY_OBJECTS = 50_000  # made before the next look for garbage; Python's own setting is 700
+MANY_OBJECTS = 1_000_000  # made before the next look for garbage; Python's own setting is 700
 LONGEST_PART = 40  # characters
 SURROGATES = range(0xD800, 0xE000)  # stand for bytes of a file name or an option that are not UTF-8
 
@@ -35,7 +35,7 @@ def _prepare_process() -> None:
     os.environ["MPLBACKEND"] = "agg"  # nothing is shown, whatever is set for other programs
     # numpy's threads, of which no command has use, wait for work by spinning from their start on.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    gc.set_threshold(MANY_OBJECTS)  # what is imported stays: torch alone 165,000 objects
+    gc.set_threshold(MANY_OBJECTS)  # what is imported stays: an exporter alone 500,000 objects
 
 
 def _guarded() -> int:
