@@ -6,6 +6,7 @@ size, C distinct contexts, E distinct (context, symbol) pairs.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +20,7 @@ from nplm.counts.contexts import ContextTable
 from nplm.training.targets import PairTargets, Smoothing, Targets, make_targets
 
 GOLDEN = (5**0.5 - 1) / 2
+STEPS = 16  # whose points are looked up at once: two fifths of the time of one after the other
 
 
 @dataclass(frozen=True)
@@ -91,13 +93,23 @@ class ContextSampler:
         self._size = batch_size
         self._places = np.arange(batch_size)
         self._shift = first_shift(seed)
+        self._looked_up = lru_cache(maxsize=1)(self._look_up)
 
     def draw(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(R,) distinct contexts and (R,) how often each was drawn."""
-        points = (self._places + shift_of(self._shift, step)) * (self._ends[-1] / self._size)
-        drawn = np.searchsorted(self._ends, points, side="right").clip(max=len(self._ends) - 1)
-        first = np.flatnonzero(np.concatenate(([True], drawn[1:] != drawn[:-1])))
+        drawn, new = (rows[step % STEPS] for rows in self._looked_up(step // STEPS))
+        first = np.flatnonzero(new)
         return drawn[first], np.concatenate((first[1:], [self._size])) - first
+
+    def _look_up(self, block: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """(STEPS, B) contexts that are drawn, ascending, and whether each is another than before."""
+        steps = range(block * STEPS, (block + 1) * STEPS)
+        shifts = np.array([[shift_of(self._shift, step)] for step in steps])
+        points = (self._places + shifts) * (self._ends[-1] / self._size)
+        drawn = np.searchsorted(self._ends, points, side="right").clip(max=len(self._ends) - 1)
+        new = np.ones(drawn.shape, np.bool_)
+        np.not_equal(drawn[:, 1:], drawn[:, :-1], out=new[:, 1:])
+        return drawn, new
 
     def batch(self, step: int) -> Batch:
         rows, repeats = self.draw(step)

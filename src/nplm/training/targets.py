@@ -114,7 +114,7 @@ class DenseTargets:
         self.table = torch.from_numpy(p)
 
     def of(self, rows: NDArray[np.int64]) -> Tensor:
-        return self.table[torch.from_numpy(rows)]
+        return self.table.index_select(0, torch.from_numpy(rows))
 
 
 class SparseTargets:
