@@ -102,7 +102,7 @@ class ContextSampler:
         return drawn[first], np.concatenate((first[1:], [self._size])) - first
 
     def _look_up(self, block: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """(STEPS, B) contexts that are drawn, ascending, and whether each is another than before."""
+        """(STEPS, B) contexts that are drawn, ascending, and whether each is a new one."""
         steps = range(block * STEPS, (block + 1) * STEPS)
         shifts = np.array([[shift_of(self._shift, step)] for step in steps])
         points = (self._places + shifts) * (self._ends[-1] / self._size)
