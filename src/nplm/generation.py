@@ -1,7 +1,9 @@
 """Which strings are drawn from a model, and how: frozen, validated, with their defaults."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, TypedDict
 
 from nplm.checks import (
     MAX_INDEX,
@@ -19,6 +21,57 @@ PATIENCE = 100_000  # indices drawn in vain, at least, before a search for strin
 DEFAULT_CACHE_MB = 1024.0  # of memory, for what is known of a model
 
 
+def check_texts(name: str, texts: Sequence[str]) -> None:
+    """Raise UsageError where what should be strings is one string, or holds something else."""
+    if isinstance(texts, str):
+        raise UsageError(f"`{name}` is the string {texts!r}", f"give a list: [{texts!r}]")
+    for text in texts:
+        check_text(name, text)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What whole strings must be; they follow the distribution of those that are.
+
+    Attributes:
+        match: a regular expression, in Python's syntax, of the whole string.
+        ends_with: what every string ends with.
+        contains: what every string has somewhere.
+        length: the least and the greatest number of symbols, prefix included.
+        budget: states whose chance to be accepted is worked out, at most.
+        tolerance: how near to its limit, as a share.
+        attempts: of one string, after which none is expected.
+    """
+
+    match: str | None = None
+    ends_with: str = ""
+    contains: tuple[str, ...] = ()
+    length: tuple[int, int] = (0, MAX_SIZE)
+    budget: int = 1 << 18
+    tolerance: float = 1e-4
+    attempts: int = 100_000
+
+    def __post_init__(self) -> None:
+        if self.match is not None:
+            check_text("match", self.match)
+        check_text("ends_with", self.ends_with)
+        check_texts("contains", self.contains)
+        least, most = self.length
+        check_integer("length", least, 0, MAX_SIZE)
+        check_integer("length", most, 0, MAX_SIZE)
+        if least > most:
+            raise UsageError(f"`length` is {least} to {most}", "give the lesser number first")
+        check_integer("budget", self.budget, 0, MAX_SIZE)
+        check_above_zero("tolerance", self.tolerance, 1.0)
+        check_integer("attempts", self.attempts, 1, MAX_INDEX)
+
+    @property
+    def asks(self) -> bool:
+        """Whether some strings are not as asked for."""
+        asked = self.match is not None or self.ends_with or any(self.contains)
+        return bool(asked) or self.length != Condition.length
+
+
 @dataclass(frozen=True)
 class SamplingConfig:
     """How a row of logits becomes a distribution to draw from, and when a string ends.
@@ -33,6 +86,7 @@ class SamplingConfig:
         min_length: how many symbols, prefix included, must come before the end may be drawn.
         max_length: symbols at which a string is cut, prefix included.
         allow_unknown: the unknown symbol may be drawn, of a model that has one.
+        condition: what whole strings must be; None where nothing is asked of them.
     """
 
     temperature: float = 1.0
@@ -42,6 +96,7 @@ class SamplingConfig:
     min_length: int = 1
     max_length: int = 32
     allow_unknown: bool = False
+    condition: Condition | None = None
 
     def __post_init__(self) -> None:
         check_number("temperature", self.temperature, 0.0)
@@ -66,6 +121,7 @@ class StreamConfig:
         novel: leave out strings of the list that the model was made from.
         unique: leave out strings given before, known by 64-bit hashes (docs/conformance.md).
         cut: keep strings that reach the longest length without an end, cut there.
+        excluding: strings that are not wanted; an index that gives one is drawn again.
     """
 
     count: int = 20
@@ -75,11 +131,13 @@ class StreamConfig:
     novel: bool = False
     unique: bool = False
     cut: bool = False
+    excluding: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_integer("count", self.count, 0, MAX_INDEX)
         check_integer("seed", self.seed, 0, MAX_SEED)
         check_integer("start", self.start, 0, MAX_INDEX)
+        check_texts("excluding", self.excluding)
         for name in ("novel", "unique", "cut"):
             check_switch(name, getattr(self, name))
         if self.indices is not None:
@@ -108,3 +166,59 @@ class StreamConfig:
             return self.start + self.indices - first
         remaining = MAX_INDEX - first
         return remaining if self.novel or self.unique else min(remaining, self.count - strings)
+
+
+class Options(TypedDict, total=False):
+    """What `Model.sample` takes, by name; it says what each means."""
+
+    seed: int
+    start: int
+    indices: int | None
+    novel: bool
+    unique: bool
+    cut: bool
+    excluding: Sequence[str]
+    temperature: float
+    top_k: int | None
+    top_p: float
+    prefix: str
+    min_length: int
+    max_length: int | None
+    allow_unknown: bool
+    match: str | None
+    ends_with: str
+    contains: Sequence[str]
+    length: tuple[int, int]
+    budget: int
+    tolerance: float
+    attempts: int
+
+
+def settle(count: int, options: Options, max_length: int) -> tuple[SamplingConfig, StreamConfig]:
+    """What is drawn, and which of it is wanted.
+
+    Args:
+        max_length: where the options have none.
+
+    Raises:
+        TypeError: there is no option of that name.
+        UsageError: one is out of bounds.
+    """
+    given: dict[str, Any] = dict(options)
+    condition = Condition(**_taken(given, Condition))
+    sampling = _taken(given, SamplingConfig)
+    if sampling.get("max_length") is None:
+        sampling["max_length"] = max_length
+    stream = _taken(given, StreamConfig)
+    if given:
+        name = next(iter(given))
+        raise TypeError(f"Model.sample() got an unexpected keyword argument {name!r}")
+    config = SamplingConfig(**sampling, condition=condition if condition.asks else None)
+    return config, StreamConfig(count, **stream)
+
+
+def _taken(given: dict[str, Any], kind: type) -> dict[str, Any]:
+    """Those of the options that are fields of a class, taken out; lists become tuples."""
+    names = [item.name for item in fields(kind) if item.name in given]
+    values = ((name, given.pop(name)) for name in names)
+    return {name: tuple(x) if isinstance(x, list) else x for name, x in values}

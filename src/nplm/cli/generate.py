@@ -13,7 +13,7 @@ from nplm.cli.modelfile import open_file
 from nplm.commandline import command_line
 from nplm.errors import DataError, NotFoundError, UsageError
 from nplm.extras import training_extra
-from nplm.generation import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
+from nplm.generation import DEFAULT_CACHE_MB, Condition, SamplingConfig, StreamConfig
 from nplm.runs.layout import BEST, CONFIG
 
 if TYPE_CHECKING:
@@ -53,7 +53,26 @@ def generate(
     ] = None,
     top_p: Annotated[float, typer.Option(help="Draw among the most probable mass p.")] = 1.0,
     prefix: Annotated[str, typer.Option(help="Every string starts with it.")] = "",
-    min_length: Annotated[int, typer.Option(help="Shortest string, prefix included.")] = 1,
+    match: Annotated[
+        str | None, typer.Option(help="A regular expression that whole strings match.")
+    ] = None,
+    ends_with: Annotated[str, typer.Option(help="Every string ends with it.")] = "",
+    contains: Annotated[
+        list[str] | None, typer.Option(help="Every string has it somewhere; may be repeated.")
+    ] = None,
+    length: Annotated[
+        str | None, typer.Option(metavar="M-N", help="Symbols of a string: 4-12, 4-, -12 or 8.")
+    ] = None,
+    excluding: Annotated[
+        Path | None, typer.Option(help="A list, one string a line, none of which is given.")
+    ] = None,
+    min_length: Annotated[
+        int,
+        typer.Option(
+            help="Symbols before the end may be drawn, prefix included. It changes what is "
+            "probable; --length does not."
+        ),
+    ] = 1,
     max_length: Annotated[
         int | None,
         typer.Option(help="Longest string. (default: twice the longest training string)"),
@@ -74,6 +93,15 @@ def generate(
     ] = False,
     seed: Annotated[int, typer.Option(help="Which stream of strings.")] = 0,
     start: Annotated[int, typer.Option("--start-index", help="Where in the stream to start.")] = 0,
+    budget: Annotated[
+        int, typer.Option(help="For --match and its like: states worked out before.")
+    ] = Condition.budget,
+    tolerance: Annotated[
+        float, typer.Option(help="How near to its limit, as a share.")
+    ] = Condition.tolerance,
+    attempts: Annotated[
+        int, typer.Option(help="Attempts at one string before none is expected.")
+    ] = Condition.attempts,
     cache_mb: Annotated[
         float, typer.Option(help="Megabytes for what was computed before.")
     ] = DEFAULT_CACHE_MB,
@@ -98,16 +126,20 @@ def generate(
         novel=novel,
         unique=unique,
         cut=cut,
+        excluding=read_strings(excluding) if excluding else (),
     )
+    condition = condition_of(match, ends_with, contains, length, budget, tolerance, attempts)
     source, card, path = open_model(model, runtime, device)
     if out is not None:
         from nplm.occupied import refuse_input
 
-        refuse_input(out, path)
+        refuse_input(out, path, excluding)
     if novel and card.novelty and card.novelty_splits == ["train"]:
         note("this model knows the train split only: export it again to leave out val and test too")
     longest = walks.default_max_length(card) if max_length is None else max_length
-    sampling = SamplingConfig(temperature, top_k, top_p, prefix, min_length, longest, allow_unknown)
+    sampling = SamplingConfig(
+        temperature, top_k, top_p, prefix, min_length, longest, allow_unknown, condition
+    )
     as_json = output_format == "jsonl"
     batches = walks.generate_batches(
         AutomatonCache(source, card, cache_mb), sampling, stream, nats=as_json
@@ -122,6 +154,50 @@ def generate(
     tally.show(longest)
 
 
+def condition_of(
+    match: str | None,
+    ends_with: str,
+    contains: list[str] | None,
+    length: str | None,
+    budget: int,
+    tolerance: float,
+    attempts: int,
+) -> Condition | None:
+    """What the options ask of whole strings; None where they ask nothing."""
+    condition = Condition(
+        match,
+        ends_with,
+        tuple(contains or ()),
+        Condition.length if length is None else read_lengths(length),
+        budget,
+        tolerance,
+        attempts,
+    )
+    return condition if condition.asks else None
+
+
+def read_lengths(text: str) -> tuple[int, int]:
+    """`4-12`, `4-`, `-12` or `8`: the least and the greatest.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    least, dash, most = text.partition("-")
+    numbers = [least, most] if dash else [least, least]
+    if not any(numbers) or not all(n.isascii() and n.isdigit() for n in filter(None, numbers)):
+        raise UsageError(f"`length` is {text!r}", "give 4-12, 4-, -12 or 8")
+    bounds = zip(numbers, Condition.length, strict=True)
+    least_number, most_number = (int(n) if n else bound for n, bound in bounds)
+    return least_number, most_number
+
+
+def read_strings(path: Path) -> tuple[str, ...]:
+    """The lines of a list."""
+    from nplm.text.lines import file_blocks, iter_lines
+
+    return tuple(text for lines in iter_lines(file_blocks(path), str(path)) for text in lines.texts)
+
+
 def _to_file(out: Path | None) -> bool:
     return out is not None and str(out) != "-"
 
@@ -134,7 +210,8 @@ class Tally:
         self._card = card
         self._started = time.perf_counter()
         self._strings = self._seen = self._sampled = 0
-        self._too_long = 0
+        self._too_long = self._drawn = self._attempts = 0
+        self._bound = 1.0
         if self._on_terminal:
             from nplm.runtime.hashset import HashSet
 
@@ -142,6 +219,8 @@ class Tally:
 
     def add(self, batch: "GeneratedBatch") -> None:
         self._too_long += len(batch.too_long)
+        self._drawn, self._bound = self._drawn + batch.drawn, batch.bound
+        self._attempts += batch.attempts
         if not self._on_terminal:
             return
         from nplm.runtime.novelty import hash_strings
@@ -165,11 +244,24 @@ class Tally:
             unique = len(self._distinct) / self._sampled
             parts.append(f"{unique:.1%} of the first {self._sampled:,} unique")
             note(", ".join(parts))
+        if self._attempts:
+            note(_describe(self._drawn, self._attempts, self._bound))
         if self._too_long:
             note(
                 f"{self._too_long:,} left out: longer than {format_count(longest, 'symbol')} "
                 "(--max-length N allows more, --cut cuts them)"
             )
+
+
+def _describe(drawn: int, attempts: int, bound: float) -> str:
+    """How many attempts counted, and the share of all strings that are as asked for.
+
+    An attempt counts with the chance share / bound.
+    """
+    rate = drawn / attempts
+    error = bound * (rate * (1 - rate) / attempts) ** 0.5
+    around = f" (+- {error:.1g})" if error else ""
+    return f"{bound * rate:.3g}{around} of all are as asked for; {rate:.1%} of attempts gave one"
 
 
 def open_model(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nplm.runtime.keytable import Keys, Numbers, distinct
-from nplm.runtime.rows import RowMaker, search
+from nplm.runtime.rows import Maker, search
 
 MOST_WALKS = 1 << 16
 States = NDArray[Any]  # (n, ...) of integers: numbers or keys
@@ -35,6 +35,16 @@ class Automaton(Protocol):
     @property
     def logs(self) -> bool:
         """Whether it gives log-probabilities."""
+        ...
+
+    @property
+    def rejects(self) -> bool:
+        """Whether `draw` may give `vocab_size`, which ends a string that does not count."""
+        ...
+
+    @property
+    def accepted_at_most(self) -> float:
+        """A bound of the share of all strings that count."""
         ...
 
     def after(self, symbols: Sequence[int], count: int = 1) -> States:
@@ -75,23 +85,27 @@ class Passing:
 
     most = MOST_WALKS
 
-    def __init__(self, maker: RowMaker) -> None:
-        self._maker = maker
-        self.logs = maker.logs
+    def __init__(self, maker: Maker) -> None:
+        self.maker = maker
+        self.logs, self.rejects = maker.logs, maker.rejects
 
     @property
     def vocab_size(self) -> int:
-        return self._maker.model.vocab_size
+        return self.maker.vocab_size
+
+    @property
+    def accepted_at_most(self) -> float:
+        return self.maker.accepted_at_most
 
     def after(self, symbols: Sequence[int], count: int = 1) -> Keys:
-        return np.repeat(self._maker.key_after(symbols), count, axis=0)
+        return np.repeat(self.maker.key_after(symbols), count, axis=0)
 
     def draw(self, states: States, u: NDArray[np.float64]) -> tuple[Numbers, Logs | None]:
         keys, which = distinct(states)
         symbols = np.empty(len(states), np.int64)
         logs = np.empty(len(states)) if self.logs else None
         for walks, rows, cdf, log in self._chunks(keys, which):
-            symbols[walks] = search(cdf, self._maker.levels, rows, u[walks])
+            symbols[walks] = search(cdf, self.maker.levels, rows, u[walks])
             if logs is not None:
                 logs[walks] = log[rows, symbols[walks]]
         return symbols, logs
@@ -104,15 +118,15 @@ class Passing:
         return logs
 
     def log_rows(self, states: States) -> Logs:
-        return np.concatenate([log for _, _, log in self._maker.make(states)])
+        return np.concatenate([log for _, _, log in self.maker.make(states)])
 
     def step(self, states: States, symbols: Numbers) -> Keys:
-        return self._maker.keys_after(states.copy(), symbols)
+        return self.maker.keys_after(states.copy(), symbols)
 
     def _chunks(self, keys: Keys, which: Numbers) -> Iterator[tuple[Numbers, Numbers, Logs, Logs]]:
         """Chunks of the rows of `keys`: which walks stand on them, on which row each, the rows."""
         order = np.argsort(which, kind="stable")
         ordered = which[order]
-        for chunk, cdf, log in self._maker.make(keys):
+        for chunk, cdf, log in self.maker.make(keys):
             walks = order[slice(*np.searchsorted(ordered, [chunk.start, chunk.stop]))]
             yield walks, which[walks] - chunk.start, cdf, log

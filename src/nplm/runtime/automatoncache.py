@@ -12,12 +12,15 @@ from functools import lru_cache
 from threading import Lock
 
 from nplm.checks import check_number
-from nplm.generation import DEFAULT_CACHE_MB, SamplingConfig
+from nplm.generation import DEFAULT_CACHE_MB, Condition, SamplingConfig
 from nplm.runtime.automaton import Automaton, Passing
+from nplm.runtime.condition import pattern_of
 from nplm.runtime.constraint import Constraint
 from nplm.runtime.lazy import Lazy, make_automaton
 from nplm.runtime.modelcard import ModelCard
-from nplm.runtime.rows import RowMaker
+from nplm.runtime.pattern import Pattern
+from nplm.runtime.rows import Maker, RowMaker
+from nplm.runtime.twist import Product
 from nplm.stepmodel import StepModel
 
 MAX_CACHE_MB = 1_000_000_000
@@ -49,6 +52,7 @@ class AutomatonCache:
         self.model, self.card = model, card
         self._bytes = cache_mb * 1e6
         self.turn = Lock()
+        self._pattern: tuple[tuple[Condition, int | None], Pattern] | None = None
         self._by_options: dict[tuple[SamplingConfig | None, bool], Lazy] = {}
 
     def of(self, sampling: SamplingConfig | None = None, *, logs: bool = False) -> Automaton:
@@ -65,12 +69,25 @@ class AutomatonCache:
             return automaton
         automaton.capacity = int((self._bytes - self._make_room()) / automaton.state_bytes)
         if len(automaton) > automaton.capacity:
-            automaton = Lazy(self._maker(*key), automaton.capacity)
+            automaton = Lazy(automaton.maker, automaton.capacity)
         self._by_options[key] = automaton  # the last one is the one used last
         return automaton
 
-    def _maker(self, sampling: SamplingConfig | None, logs: bool) -> RowMaker:
-        return RowMaker(self.model, self._constraint(sampling), sampling, logs)
+    def _maker(self, sampling: SamplingConfig | None, logs: bool) -> Maker:
+        maker = RowMaker(self.model, self._constraint(sampling), sampling, logs)
+        if sampling is None or sampling.condition is None:
+            return maker
+        condition = sampling.condition
+        product = Product(maker, self.pattern(sampling), self._bytes)
+        product.solve(self.card.encode(sampling.prefix), condition.budget, condition.tolerance)
+        return product
+
+    def pattern(self, sampling: SamplingConfig) -> Pattern:
+        """The automaton of the condition that options have; the last one is kept."""
+        key = sampling.condition or Condition(), self._constraint(sampling).unknown
+        if self._pattern is None or self._pattern[0] != key:
+            self._pattern = key, pattern_of(key[0], self.card, key[1])
+        return self._pattern[1]
 
     def _constraint(self, sampling: SamplingConfig | None) -> Constraint:
         if sampling is None:  # nothing is drawn
@@ -89,5 +106,8 @@ class AutomatonCache:
 
 @lru_cache(maxsize=64)  # of whole options, so that none can be forgotten here
 def _row_options(sampling: SamplingConfig | None) -> SamplingConfig | None:
-    """What rows depend on: not where a walk begins, nor where it is cut."""
-    return sampling and replace(sampling, prefix="", max_length=SamplingConfig.max_length)
+    """What rows depend on: not where a walk is cut, nor, without a condition, where it begins."""
+    if sampling is None:
+        return None
+    prefix = sampling.prefix if sampling.condition else ""
+    return replace(sampling, prefix=prefix, max_length=SamplingConfig.max_length)

@@ -4,15 +4,19 @@ String i depends only on (model, options, seed, i); what it is computed together
 automaton has forgotten in between, does not matter.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from nplm.checks import MAX_SIZE, VAIN_SYMBOLS, WALK_SYMBOLS
-from nplm.errors import ConstraintError
-from nplm.generation import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
+from nplm.errors import ConstraintError, UsageError
+from nplm.generation import DEFAULT_CACHE_MB, Condition, SamplingConfig, StreamConfig
+from nplm.runtime.attempts import Attempts
+from nplm.runtime.automaton import Automaton
 from nplm.runtime.automatoncache import AutomatonCache
+from nplm.runtime.condition import shortest
 from nplm.runtime.hashset import HashSet
 from nplm.runtime.modelcard import ModelCard
 from nplm.runtime.novelty import hash_strings
@@ -21,6 +25,7 @@ from nplm.stepmodel import StepModel
 
 BATCH = 1 << 16
 FIRST_BATCH = 1 << 8
+FIRST_ATTEMPTS = 1 << 4  # strings, where each may take many
 
 
 def default_max_length(card: ModelCard) -> int:
@@ -70,6 +75,8 @@ def generate_batches(
             "this model was exported without the filter that `novel` needs",
             "export it again, with its filter: nplm export onnx",
         )
+    if stream.cut and (sampling.condition or stream.excluding):
+        raise UsageError("`cut` keeps strings that are not as asked for", "leave it out")
     chooser = _Chooser(card, stream, seen=nats)
     return _chosen(cache, sampling, prefix, stream, chooser, nats, batch)
 
@@ -83,7 +90,11 @@ def _chosen(
     nats: bool,
     batch: int,
 ) -> Iterator[GeneratedBatch]:
-    found, last_found, first, rows = 0, stream.start, stream.start, min(batch, FIRST_BATCH)
+    attempts = _attempts(cache.card, sampling, stream)
+    if sampling.condition:
+        _check_condition(cache, sampling, prefix)
+    most = FIRST_ATTEMPTS if attempts else FIRST_BATCH
+    found, last_found, first, rows = 0, stream.start, stream.start, min(batch, most)
     too_long = 0
     while stream.wants(found, first):
         rows = min(rows, stream.at_most(found, first))
@@ -94,7 +105,10 @@ def _chosen(
         with cache.turn:
             automaton = cache.of(sampling, logs=nats)
             rows = min(rows, automaton.most, max(1, WALK_SYMBOLS // sampling.max_length))
-            part = walk(automaton, chooser.tokenizer, sampling, prefix, stream, first, rows)
+            if attempts:
+                part = _draw_again(attempts, automaton, chooser, sampling, prefix, first, rows)
+            else:
+                part = walk(automaton, chooser.tokenizer, sampling, prefix, stream, first, rows)
         part = chooser.choose(part)
         if stream.indices is None and len(part.indices) >= stream.count - found:
             part = part.first(stream.count - found)
@@ -103,6 +117,62 @@ def _chosen(
         if len(part.indices):
             last_found = int(part.indices[-1]) + 1
         yield part
+
+
+def _attempts(card: ModelCard, sampling: SamplingConfig, stream: StreamConfig) -> Attempts | None:
+    """How strings are drawn until they count; None where each is drawn once."""
+    if sampling.condition is None and not stream.excluding:
+        return None
+    strings = card.tokenizer.encode(stream.excluding)
+    most = (sampling.condition or Condition()).attempts
+    return Attempts(stream.seed, most, np.unique(hash_strings(strings)))
+
+
+def _check_condition(cache: AutomatonCache, sampling: SamplingConfig, prefix: list[int]) -> None:
+    """Raise ConstraintError where no string of any model could be as asked for."""
+    with cache.turn:
+        pattern = cache.pattern(sampling)
+    state = pattern.after(prefix)
+    least = len(prefix) + shortest(pattern, state)
+    if math.isinf(least):
+        where = f" that begins with {sampling.prefix!r}" if prefix else ""
+        raise ConstraintError(f"no string{where} is as the options ask", "loosen one of them")
+    if least > sampling.max_length:
+        raise ConstraintError(
+            f"no string of up to {sampling.max_length} symbols is as the options ask: the shortest "
+            f"has {least}",
+            "give a larger `max_length`",
+        )
+
+
+def _draw_again(
+    attempts: Attempts,
+    automaton: Automaton,
+    chooser: "_Chooser",
+    sampling: SamplingConfig,
+    prefix: list[int],
+    first: int,
+    rows: int,
+) -> GeneratedBatch:
+    bound = automaton.accepted_at_most
+    if not bound:
+        raise ConstraintError(
+            "the model gives no string that is as the options ask",
+            "loosen the pattern, or the options that leave symbols out",
+        )
+    (symbols, complete, nats), taken = attempts.draw(automaton, sampling, prefix, first, rows)
+    indices = np.arange(first, first + rows)
+    return GeneratedBatch(
+        chooser.tokenizer,
+        indices,
+        symbols,
+        complete,
+        nats,
+        indices[:0],
+        drawn=rows,
+        attempts=taken,
+        bound=bound,
+    )
 
 
 def _too_few(found: int, stream: StreamConfig, drawn: int, too_long: int) -> ConstraintError:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nplm.runtime.automaton import MOST_WALKS, Logs, Passing, States
 from nplm.runtime.growth import grown
 from nplm.runtime.keytable import Keys, KeyTable, Numbers, distinct
-from nplm.runtime.rows import RowMaker, search
+from nplm.runtime.rows import Maker, search
 
 FIRST_CAPACITY = 1 << 10
 GROWTH = 8  # times as many rows, for which the system gives memory only as they are filled
@@ -35,15 +35,16 @@ class Lazy:
         capacity: states that are kept at most.
 
     Attributes:
+        maker: as it was given.
         start: the state before the first symbol, or UNKNOWN.
     """
 
-    def __init__(self, maker: RowMaker, capacity: int) -> None:
-        self._maker = maker
+    def __init__(self, maker: Maker, capacity: int) -> None:
+        self.maker = maker
         self.state_bytes = self.bytes_per_state(maker)
-        self.logs = maker.logs
+        self.logs, self.rejects = maker.logs, maker.rejects
         self.capacity = capacity
-        self._table = KeyTable(maker.model.block_size + 1, maker.key_dtype)
+        self._table = KeyTable(maker.columns, maker.key_dtype)
         cdf_width, log_width = maker.widths
         self._cdf = np.empty((0, cdf_width))
         self._log = np.empty((0, log_width))
@@ -52,11 +53,10 @@ class Lazy:
         self._filled = 0  # rows of these that were ever written to: what follows takes no memory
 
     @staticmethod
-    def bytes_per_state(maker: RowMaker) -> int:
+    def bytes_per_state(maker: Maker) -> int:
         """Of its rows, its transitions, its key and its slots in the hash table."""
-        columns = maker.model.block_size + 1
-        entries = 8 * sum(maker.widths) + 4 * maker.model.vocab_size
-        return entries + columns * maker.key_dtype.itemsize + 32
+        entries = 8 * sum(maker.widths) + 4 * maker.vocab_size
+        return entries + maker.columns * maker.key_dtype.itemsize + 32 + maker.kept_bytes
 
     def __len__(self) -> int:
         """S: the states known now."""
@@ -64,12 +64,16 @@ class Lazy:
 
     @property
     def vocab_size(self) -> int:
-        return self._maker.model.vocab_size
+        return self.maker.vocab_size
+
+    @property
+    def accepted_at_most(self) -> float:
+        return self.maker.accepted_at_most
 
     @property
     def levels(self) -> int:
         """A cumulative row has 2 ** levels entries."""
-        return self._maker.levels
+        return self.maker.levels
 
     def flat_rows(self) -> tuple[memoryview, memoryview, memoryview]:
         """Cumulative rows, log-probabilities and transitions, one state after the other.
@@ -92,13 +96,13 @@ class Lazy:
     def after(self, symbols: Sequence[int], count: int = 1) -> Numbers:
         if len(self) >= self.capacity:
             self._forget()
-        states = self._states_of(self._maker.key_after(symbols))
+        states = self._states_of(self.maker.key_after(symbols))
         if not symbols:
             self.start = int(states[0])
         return np.repeat(states, count)
 
     def draw(self, states: States, u: NDArray[np.float64]) -> tuple[Numbers, Logs | None]:
-        symbols = search(self._cdf, self._maker.levels, states, u)
+        symbols = search(self._cdf, self.maker.levels, states, u)
         return symbols, self._log[states, symbols] if self.logs else None
 
     def log_probabilities(self, states: States, symbols: Numbers) -> Logs:
@@ -115,7 +119,7 @@ class Lazy:
             return reached_states
         pairs, inverse = np.unique(flat[missing], return_inverse=True)
         reaching = self._table[pairs // self.vocab_size]
-        keys = self._maker.keys_after(reaching, pairs % self.vocab_size)
+        keys = self.maker.keys_after(reaching, pairs % self.vocab_size)
         if len(self) + len(keys) > self.capacity:
             return self._start_over(states, symbols)
         reached = self._states_of(keys)
@@ -125,7 +129,7 @@ class Lazy:
 
     def _start_over(self, states: States, symbols: Numbers) -> Numbers:
         """As `step`, after forgetting everything but what these strings stand on."""
-        keys = self._maker.keys_after(self._table[states], symbols)
+        keys = self.maker.keys_after(self._table[states], symbols)
         self._forget()
         return self._states_of(keys)
 
@@ -147,7 +151,7 @@ class Lazy:
         self._reserve(size)
         self._filled = max(self._filled, size)
         self._next[start:size] = UNKNOWN
-        for chunk, cdf, log in self._maker.make(keys):
+        for chunk, cdf, log in self.maker.make(keys):
             place = slice(start + chunk.start, start + chunk.stop)
             self._cdf[place], self._log[place] = cdf, log
         self._table.add(keys)  # last: only now are they states
@@ -171,7 +175,7 @@ class Lazy:
             self._next = grown(self._next, rows, used)  # last: it stands for all three
 
 
-def make_automaton(maker: RowMaker, cache_bytes: float) -> "Lazy | Passing":
+def make_automaton(maker: Maker, cache_bytes: float) -> "Lazy | Passing":
     """The automaton that fits `cache_bytes`."""
     size = Lazy.bytes_per_state(maker)
     capacity = int(cache_bytes / size)

@@ -8,10 +8,10 @@ for string in model.sample(5, prefix="sa"):
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nplm.checks import check_path
-from nplm.generation import DEFAULT_CACHE_MB, SamplingConfig, StreamConfig
+from nplm.generation import DEFAULT_CACHE_MB, Options, settle
 from nplm.runtime import generate as walks
 from nplm.runtime.automatoncache import AutomatonCache
 from nplm.runtime.modelcard import ModelCard
@@ -19,6 +19,9 @@ from nplm.runtime.onnxmodel import open_model
 from nplm.runtime.score import Scored, ScoredBatch, Scorer
 from nplm.runtime.suggest import Suggestions, suggest
 from nplm.runtime.walk import Generated, GeneratedBatch
+
+if TYPE_CHECKING:
+    from typing import Unpack
 
 
 class Model:
@@ -66,24 +69,7 @@ class Model:
         """What the file says about itself."""
         return self._model.card
 
-    def sample(
-        self,
-        count: int = 20,
-        *,
-        seed: int = 0,
-        start: int = 0,
-        indices: int | None = None,
-        novel: bool = False,
-        unique: bool = False,
-        cut: bool = False,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float = 1.0,
-        prefix: str = "",
-        min_length: int = 1,
-        max_length: int | None = None,
-        allow_unknown: bool = False,
-    ) -> Iterator[Generated]:
+    def sample(self, count: int = 20, **options: "Unpack[Options]") -> Iterator[Generated]:
         """Strings of a stream, one by one, as `nplm generate --format jsonl` prints them.
 
         Args:
@@ -103,58 +89,27 @@ class Model:
             max_length: longest string; None for twice the longest training string.
             allow_unknown: the unknown symbol may be drawn, where the model has one; it is written
                 as U+FFFD.
+            match: a regular expression of whole strings, in Python's syntax. Of this one and the
+                next three, strings follow the distribution of those that are as asked for, exactly.
+            ends_with: what every string ends with.
+            contains: what every string has somewhere, each of these.
+            length: the least and the greatest number of symbols, prefix included.
+            budget, tolerance, attempts: of these four, as `nplm generate` has them.
+            excluding: strings that are not given; what would have been one is drawn again.
 
         Raises:
             ConstraintError: no string, or not as many as asked for, can meet the options.
             DataError: the prefix has a symbol the model does not know.
             UsageError: an option is out of bounds.
         """
-        batches = self.sample_arrays(
-            count,
-            seed=seed,
-            start=start,
-            indices=indices,
-            nats=True,
-            novel=novel,
-            unique=unique,
-            cut=cut,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            prefix=prefix,
-            min_length=min_length,
-            max_length=max_length,
-            allow_unknown=allow_unknown,
-        )
+        batches = self.sample_arrays(count, nats=True, **options)
         return (string for batch in batches for string in batch.strings())
 
     def sample_arrays(
-        self,
-        count: int = 20,
-        *,
-        seed: int = 0,
-        start: int = 0,
-        indices: int | None = None,
-        nats: bool = False,
-        novel: bool = False,
-        unique: bool = False,
-        cut: bool = False,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float = 1.0,
-        prefix: str = "",
-        min_length: int = 1,
-        max_length: int | None = None,
-        allow_unknown: bool = False,
+        self, count: int = 20, *, nats: bool = False, **options: "Unpack[Options]"
     ) -> Iterator[GeneratedBatch]:
         """As `sample`, in arrays of many strings: no Python work per string."""
-        longest = walks.default_max_length(self.card) if max_length is None else max_length
-        sampling = SamplingConfig(
-            temperature, top_k, top_p, prefix, min_length, longest, allow_unknown
-        )
-        stream = StreamConfig(
-            count, seed, start, indices=indices, novel=novel, unique=unique, cut=cut
-        )
+        sampling, stream = settle(count, options, walks.default_max_length(self.card))
         return walks.generate_batches(self._cache, sampling, stream, nats=nats)
 
     def score(self, strings: Iterable[str]) -> Iterator[Scored]:

@@ -6,6 +6,7 @@ keys, T block size, V vocabulary size, n walks.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,61 @@ from nplm.stepmodel import StepModel, iter_logits, log_softmax, rows_at_once
 
 CPU_ROWS = 512  # 15 to 23 % more rows a second than with 4,096 (docs/log.md)
 NEVER = 2.0  # a cumulative probability that no uniform reaches
+
+
+class Maker(Protocol):
+    """Keys of an automaton's states, and the rows that are kept of them."""
+
+    @property
+    def vocab_size(self) -> int: ...
+
+    @property
+    def columns(self) -> int:
+        """Of a key."""
+        ...
+
+    @property
+    def key_dtype(self) -> np.dtype[np.unsignedinteger]: ...
+
+    @property
+    def levels(self) -> int:
+        """Steps of a binary search in a row; cumulative rows are padded to 2 ** levels."""
+        ...
+
+    @property
+    def widths(self) -> tuple[int, int]:
+        """Entries of a cumulative row and of a row of logarithms, 0 where it is not made."""
+        ...
+
+    @property
+    def kept_bytes(self) -> int:
+        """What is kept of a state beside its rows."""
+        ...
+
+    @property
+    def logs(self) -> bool: ...
+
+    @property
+    def rejects(self) -> bool:
+        """Whether a row may leave a part of the uniforms without a symbol."""
+        ...
+
+    @property
+    def accepted_at_most(self) -> float:
+        """A bound of the share of all strings that count."""
+        ...
+
+    def key_after(self, symbols: Sequence[int]) -> Keys:
+        """(1, columns) the key after the symbols of one string."""
+        ...
+
+    def keys_after(self, keys: Keys, symbols: Numbers) -> Keys:
+        """(n, columns) keys, which are overwritten, and symbols -> the keys of where they lead."""
+        ...
+
+    def make(self, keys: Keys) -> Iterator[tuple[slice, NDArray[np.float64], NDArray[np.float64]]]:
+        """Keys (B, columns) in chunks: which, their cumulative rows, their log-probabilities."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -34,20 +90,32 @@ class RowMaker:
     constraint: Constraint
     sampling: SamplingConfig | None
     logs: bool
+    rejects: ClassVar[bool] = False
+    accepted_at_most: ClassVar[float] = 1.0
+    kept_bytes: ClassVar[int] = 0
+
+    @property
+    def vocab_size(self) -> int:
+        return self.model.vocab_size
+
+    @property
+    def columns(self) -> int:
+        """T + 1, of a key."""
+        return self.model.block_size + 1
 
     @property
     def levels(self) -> int:
         """Steps of a binary search in a row; cumulative rows are padded to 2 ** levels."""
-        return max(1, (self.model.vocab_size - 1).bit_length())
+        return max(1, (self.vocab_size - 1).bit_length())
 
     @property
     def widths(self) -> tuple[int, int]:
         """Entries of a cumulative row and of a row of logarithms, 0 where it is not made."""
-        return (1 << self.levels if self.sampling else 0), self.model.vocab_size * self.logs
+        return (1 << self.levels if self.sampling else 0), self.vocab_size * self.logs
 
     @property
     def key_dtype(self) -> np.dtype[np.unsignedinteger]:
-        return np.min_scalar_type(max(self.model.vocab_size, self.constraint.start))
+        return np.min_scalar_type(max(self.vocab_size, self.constraint.start))
 
     def key_after(self, symbols: Sequence[int]) -> Keys:
         """(1, T + 1) the key after the symbols of one string."""
@@ -67,15 +135,26 @@ class RowMaker:
 
     def make(self, keys: Keys) -> Iterator[tuple[slice, NDArray[np.float64], NDArray[np.float64]]]:
         """Keys (B, T + 1) in chunks: which, their cumulative rows, their log-probabilities."""
-        cdf_width, log_width = self.widths
-        for first, logits in iter_logits(self.model, keys[:, :-1], self._rows_at_once):
-            chunk = slice(first, first + len(logits))
-            logs = log_softmax(logits) if log_width else np.empty((len(logits), 0))
-            cdf = np.empty((len(logits), cdf_width))
+        cdf_width = self.widths[0]
+        for chunk, p, logs in self.distributions(keys):
+            cdf = np.empty((len(p), cdf_width))
             if self.sampling:
-                cdf[:, self.model.vocab_size :] = NEVER
-                self._fill_cumulative(cdf, logits, keys[chunk, -1], self.sampling)
+                cdf[:, self.vocab_size :] = NEVER
+                cdf[:, : self.vocab_size] = cumulative(p)
             yield chunk, cdf, logs
+
+    def distributions(
+        self, keys: Keys
+    ) -> Iterator[tuple[slice, NDArray[np.float64], NDArray[np.float64]]]:
+        """Keys (B, T + 1) in chunks: which, their probabilities, their log-probabilities.
+
+        (n, V) each, or (n, 0) where they are not asked for.
+        """
+        for first, logits in iter_logits(self.model, keys[:, :-1], self._rows_at_once):
+            chunk, none = slice(first, first + len(logits)), np.empty((len(logits), 0))
+            logs = log_softmax(logits) if self.logs else none
+            p = self._drawn(logits, keys[chunk, -1], self.sampling) if self.sampling else none
+            yield chunk, p, logs
 
     @property
     def _rows_at_once(self) -> int:
@@ -84,23 +163,20 @@ class RowMaker:
         on_cpu = str(getattr(self.model, "device", "cpu")) == "cpu"
         return min(most, CPU_ROWS) if on_cpu else most
 
-    def _fill_cumulative(
-        self,
-        cdf: NDArray[np.float64],
-        logits: NDArray[np.float32],
-        states: Keys,
-        sampling: SamplingConfig,
-    ) -> None:
+    def _drawn(
+        self, logits: NDArray[np.float32], states: Keys, sampling: SamplingConfig
+    ) -> NDArray[np.float64]:
+        """(B, V) logits and (B,) states of the constraint -> (B, V) what is drawn from."""
         accepting = self.constraint.accepting(states)
         for accepts in (True, False):
+            if (accepting == accepts).all():  # spares copies in the usual case
+                return probabilities(logits, sampling, self.constraint.allowed(accepting=accepts))
+        p = np.empty(logits.shape)
+        for accepts in (True, False):
             rows = accepting == accepts
-            if rows.all():
-                rows = slice(None)  # spares copies in the usual case
-            elif not rows.any():
-                continue
             allowed = self.constraint.allowed(accepting=accepts)
-            p = probabilities(logits[rows], sampling, allowed)
-            cdf[rows, : p.shape[1]] = cumulative(p)
+            p[rows] = probabilities(logits[rows], sampling, allowed)
+        return p
 
 
 def search(cdf: NDArray[np.float64], levels: int, rows: Numbers, u: NDArray[np.float64]) -> Numbers:

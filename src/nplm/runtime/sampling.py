@@ -43,12 +43,23 @@ def _many(seed: int, start: int, count: int, block: int) -> NDArray[np.float64]:
     return u
 
 
-def uniforms_at(seed: int, indices: NDArray[np.int64], block: int) -> NDArray[np.float64]:
-    """(n,) indices -> (n, 4), for each string what `uniforms` gives; six times as long a string."""
+def uniforms_at(
+    seed: int,
+    indices: NDArray[np.int64],
+    block: int,
+    attempts: NDArray[np.int64] | None = None,
+) -> NDArray[np.float64]:
+    """(n,) indices -> (n, 4), for each string what `uniforms` gives; six times as long a string.
+
+    Args:
+        attempts: (n,) the third word of each counter, which is 0 without.
+    """
     u = np.empty((len(indices), LANES))
     for first in range(0, len(indices), CHUNK):
-        counters = indices[first : first + CHUNK].astype(np.uint64) + 1
-        u[first : first + CHUNK] = _unit(blocks_of(seed, counters, block))
+        chunk = slice(first, first + CHUNK)
+        counters = indices[chunk].astype(np.uint64) + 1
+        third = None if attempts is None else attempts[chunk].astype(np.uint64)
+        u[chunk] = _unit(blocks_of(seed, counters, block, third))
     return u
 
 

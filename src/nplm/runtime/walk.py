@@ -3,7 +3,7 @@
 String i depends only on (model, options, seed, i). Which strings are wanted is in `generate`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import repeat, starmap
 from typing import Any
@@ -19,6 +19,9 @@ from nplm.text.jsonlines import json_lines
 from nplm.text.strings import Ids, Strings
 from nplm.text.tokenizer import Tokenizer
 from nplm.text.vocab import BOUNDARY
+
+Uniforms = NDArray[np.float64]
+Fill = Callable[[Uniforms, NDArray[np.int64], int], Uniforms]
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class GeneratedBatch:
         too_long: (m,) the indices that are left out because their strings would have been cut;
             those among the strings alone, where more were drawn than are wanted.
         drawn: how many indices were drawn for these strings.
+        attempts: walks that these took, where strings are drawn until they count.
+        bound: what the share of strings that are accepted is below.
     """
 
     tokenizer: Tokenizer
@@ -66,6 +71,8 @@ class GeneratedBatch:
     too_long: NDArray[np.int64]
     drawn: int
     seen: NDArray[np.bool_] | None = None
+    attempts: int = 0
+    bound: float = 1.0
 
     @property
     def stream(self) -> Ids:
@@ -137,7 +144,7 @@ def walk(
         stream: of which the seed and `cut` count here, not what else is wanted.
     """
     options = automaton, sampling, prefix, stream.seed, first, rows
-    symbols, complete, nats = draw_few(*options) or _draw_side_by_side(*options)
+    symbols, complete, nats = draw_few(*options) or _draw_many(*options)
     indices = np.arange(first, first + rows)
     none = indices[:0]
     batch = GeneratedBatch(tokenizer, indices, symbols, complete, nats, none, drawn=rows)
@@ -146,7 +153,7 @@ def walk(
     return replace(batch.keep(complete), too_long=indices[~complete])
 
 
-def _draw_side_by_side(
+def _draw_many(
     automaton: Automaton,
     sampling: SamplingConfig,
     prefix: list[int],
@@ -154,7 +161,25 @@ def _draw_side_by_side(
     first: int,
     rows: int,
 ) -> Drawn:
-    columns, lengths, nats = _advance(automaton, sampling, prefix, seed, first, rows)
+    def fill(u: Uniforms, alive: NDArray[np.int64], block: int) -> Uniforms:
+        return refill(u, seed, first, alive, block)
+
+    return draw_side_by_side(automaton, sampling, prefix, fill, rows)
+
+
+def draw_side_by_side(
+    automaton: Automaton, sampling: SamplingConfig, prefix: list[int], fill: Fill, rows: int
+) -> Drawn:
+    """`rows` strings up to the greatest length, advanced together.
+
+    Args:
+        fill: (rows, 4) uniforms, which may be overwritten, the rows that go on and a number of the
+            block -> (rows, 4) the uniforms of that block, at those rows.
+
+    Returns:
+        the strings, (rows,) whether each came to its end, (rows,) nats of what counts.
+    """
+    columns, lengths, nats = _advance(automaton, sampling, prefix, fill, rows)
     dtype = np.min_scalar_type(automaton.vocab_size)
     symbols = _join(columns, np.minimum(lengths, sampling.max_length), dtype)
     return symbols, lengths <= sampling.max_length, nats
@@ -176,15 +201,15 @@ def _advance(
     automaton: Automaton,
     sampling: SamplingConfig,
     prefix: list[int],
-    seed: int,
-    first: int,
+    fill: Fill,
     rows: int,
 ) -> tuple[list[Column], NDArray[np.int64], NDArray[np.float64] | None]:
-    """Draw strings `first` to `first + rows` side by side, symbol after symbol.
+    """Draw strings side by side, symbol after symbol.
 
     Returns:
         the symbols at each place, up to the greatest length; (rows,) lengths, above the greatest
-        where a string did not end; (rows,) nats, where the automaton has logarithms.
+        where a string did not end or was rejected; (rows,) nats, where the automaton has
+        logarithms.
     """
     narrow = np.min_scalar_type(rows), np.min_scalar_type(automaton.vocab_size)
     columns: list[Column] = []
@@ -200,14 +225,17 @@ def _advance(
             logs = automaton.log_probabilities(states, symbols) if automaton.logs else None
         else:
             if t % LANES == 0:
-                u = refill(u, seed, first, alive, t // LANES)
+                u = fill(u, alive, t // LANES)
             symbols, logs = automaton.draw(states, u[:, t % LANES][alive])
+        rejected = _end_rejected(automaton, symbols) if automaton.rejects else ()
         ended = np.flatnonzero(symbols == BOUNDARY)
         if nats is not None and logs is not None:
             # At the greatest length only the end counts: what would come after it is cut.
             counted = ended if place == sampling.max_length else slice(None)
             nats[alive[counted]] -= logs[counted]
         lengths[alive[ended]] = place
+        if len(rejected):
+            lengths[alive[rejected]] = sampling.max_length + 1
         if place == sampling.max_length or len(ended) == len(alive):
             break
         if len(ended):
@@ -216,3 +244,10 @@ def _advance(
         columns.append((alive.astype(narrow[0]), symbols.astype(narrow[1])))
         states = automaton.step(states, symbols)
     return columns, lengths, nats
+
+
+def _end_rejected(automaton: Automaton, symbols: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where a uniform was of no symbol, which becomes the end."""
+    rejected = np.flatnonzero(symbols == automaton.vocab_size)
+    symbols[rejected] = BOUNDARY
+    return rejected

@@ -1,0 +1,56 @@
+"""What whole strings must be, as one automaton over a model's symbols."""
+
+import math
+
+import numpy as np
+
+from nplm.generation import Condition
+from nplm.runtime.modelcard import ModelCard
+from nplm.runtime.pattern import (
+    Pattern,
+    anything,
+    compile_expression,
+    concatenation,
+    intersection,
+    length,
+    literal,
+    parse,
+)
+from nplm.text.vocab import normalize
+
+
+def pattern_of(condition: Condition, card: ModelCard, unknown: int | None = None) -> Pattern:
+    """All that a condition asks for at once.
+
+    Args:
+        unknown: the id of the unknown symbol, where it is never drawn.
+
+    Raises:
+        UsageError: the pattern is malformed, a text has a symbol the model does not know, or the
+            automaton would be too large.
+    """
+    symbols, form = card.vocab.symbols, card.normalize
+    parts = []
+    if condition.match is not None:
+        parts.append(parse(normalize(condition.match, form), symbols))
+    if condition.ends_with:
+        end = literal(normalize(condition.ends_with, form), symbols, "ends_with")
+        parts.append(concatenation([anything(), end]))
+    for text in condition.contains:
+        part = literal(normalize(text, form), symbols, "contains")
+        parts.append(concatenation([anything(), part, anything()]))
+    if condition.length != Condition.length:
+        least, most = condition.length
+        parts.append(length(least, math.inf if most == Condition.length[1] else most))
+    return compile_expression(intersection(parts or [anything()]), len(card.vocab), unknown=unknown)
+
+
+def shortest(pattern: Pattern, state: int) -> float:
+    """Symbols of the shortest string that is accepted from a state on; infinite without one."""
+    reached = np.zeros(len(pattern.next), np.bool_)
+    reached[state] = True
+    for symbols in range(len(pattern.next)):
+        if pattern.accepting[reached].any():
+            return symbols
+        reached = np.bincount(pattern.next[reached].ravel(), minlength=len(reached)) > 0
+    return math.inf

@@ -1,0 +1,315 @@
+"""Strings that a pattern accepts, drawn with exactly the probabilities they have among those.
+
+A state is a context of the model and a state of the pattern. h of a state is an upper bound of the
+chance that a string from there on is accepted: solved on the states that were expanded, 1 on other
+live ones, 0 on dead ones. A step draws symbol k with p(k) h(after k) / h(now); what is missing to 1
+is a rejection. The product of a string's steps telescopes to its own probability over h(start), so
+accepted strings follow p(. | accepted) whatever was expanded, as long as h is never below the mean
+of h after a step. Doob's h-transform, with rejection for what the bound leaves open.
+
+Letters: B or n rows, T block size, V vocabulary size, E expanded states, L states on one level.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nplm.runtime.growth import grown
+from nplm.runtime.keytable import Keys, KeyTable, Numbers, distinct
+from nplm.runtime.pattern import Pattern
+from nplm.runtime.rows import NEVER, RowMaker
+from nplm.text.vocab import BOUNDARY
+
+MAX_ENTRIES = 1 << 23  # expanded states times symbols, 12 bytes each while h is solved
+CHUNK_ENTRIES = 1 << 16  # rows times symbols that are made at once
+MAX_SWEEPS = 1000
+DEAD, OPEN = -1, -2  # what is no expanded state: h is 0, or 1
+Floats = NDArray[np.float64]
+
+
+class ContextRows:
+    """Distributions of contexts, each evaluated once, whatever pattern states it comes with.
+
+    Args:
+        maker: of the model alone.
+        capacity: contexts that are kept; past it all are forgotten.
+    """
+
+    def __init__(self, maker: RowMaker, capacity: int) -> None:
+        self._maker, self._capacity = maker, capacity
+        self._table = KeyTable(maker.columns, maker.key_dtype)
+        self._p = np.empty((0, maker.vocab_size))
+        self._logs = np.empty((0, maker.vocab_size if maker.logs else 0))
+
+    def of(self, keys: Keys) -> tuple[Floats, Floats]:
+        """(n, T + 1) keys of the model -> (n, V) probabilities, (n, V or 0) logarithms."""
+        contexts, which = distinct(keys)
+        places = self._table.find(contexts)
+        new = np.flatnonzero(places < 0)
+        if len(self._table) + len(new) > self._capacity:
+            self._table.clear()
+            places, new = np.full(len(contexts), -1), np.arange(len(contexts))
+        if len(new):
+            places[new] = self._add(contexts[new])
+        rows = places[which]
+        return self._p[rows], self._logs[rows]
+
+    def _add(self, contexts: Keys) -> Numbers:
+        start, size = len(self._table), len(self._table) + len(contexts)
+        if size > len(self._p):
+            self._p = grown(self._p, max(size, 2 * start), start)
+            self._logs = grown(self._logs, len(self._p), start)
+        for chunk, p, logs in self._maker.distributions(contexts):
+            place = slice(start + chunk.start, start + chunk.stop)
+            self._p[place], self._logs[place] = p, logs
+        self._table.add(contexts)
+        return np.arange(start, size)
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """h, as far as it was solved.
+
+    Attributes:
+        table: keys (T + 2 columns) of the expanded states.
+        next: (E, V) int32, where a symbol leads: an expanded state, DEAD or OPEN.
+        h: (E + 2,), of the expanded states, of OPEN and of DEAD, which its last index is.
+        start: h of the state that strings start from.
+        complete: whether every state that can be reached and is not sure of its end was expanded.
+    """
+
+    table: KeyTable
+    next: NDArray[np.int32]
+    h: Floats
+    start: float
+    complete: bool
+
+
+class Product:
+    """Keys of a model and a pattern side by side: T columns, the model's constraint, the pattern.
+
+    It is to a lazy automaton what `RowMaker` is, its rows twisted; where a row is searched for a
+    uniform of the rejected part, symbol V comes out.
+
+    Args:
+        maker: of the model, with sampling options.
+        cache_bytes: of the automaton, which contexts may take a part of.
+    """
+
+    def __init__(self, maker: RowMaker, pattern: Pattern, cache_bytes: float) -> None:
+        self.logs, self.rejects = maker.logs, True
+        self.vocab_size, self.columns = maker.vocab_size, maker.columns + 1
+        self.key_dtype = max(maker.key_dtype, np.min_scalar_type(len(pattern.next)))
+        self._maker, self._pattern = maker, pattern
+        self._contexts = ContextRows(maker, int(cache_bytes / self.kept_bytes / 2))
+        # What a symbol does to the pattern, but for what is known of expanded states.
+        self._open = np.where(pattern.live, OPEN, DEAD).astype(np.int32)
+        self.bound = Bound(
+            KeyTable(self.columns, self.key_dtype),
+            np.empty((0, self.vocab_size), np.int32),
+            np.array([1.0, 0.0]),
+            float(pattern.live[pattern.start]),
+            complete=False,
+        )
+
+    @property
+    def accepted_at_most(self) -> float:
+        return self.bound.start
+
+    @property
+    def kept_bytes(self) -> int:
+        """Of a state, beside its row: its context's, and that one's key and slots."""
+        return 8 * self.vocab_size * (1 + self.logs) + self.columns * self.key_dtype.itemsize + 32
+
+    @property
+    def levels(self) -> int:
+        """A row has an entry more than there are symbols."""
+        return self.vocab_size.bit_length()
+
+    @property
+    def widths(self) -> tuple[int, int]:
+        return 1 << self.levels, (self.vocab_size + 1) * self.logs
+
+    def key_after(self, symbols: Sequence[int]) -> Keys:
+        """(1, T + 2) the key after the symbols of one string."""
+        key = np.empty((1, self.columns), self.key_dtype)
+        key[:, :-1] = self._maker.key_after(symbols)
+        key[:, -1] = self._pattern.after(symbols)
+        return key
+
+    def keys_after(self, keys: Keys, symbols: Numbers) -> Keys:
+        """(n, T + 2) keys, which are overwritten, and symbols -> the keys of where they lead."""
+        self._maker.keys_after(keys[:, :-1], symbols)
+        keys[:, -1] = self._pattern.step(keys[:, -1].astype(np.int64), symbols)
+        return keys
+
+    def make(self, keys: Keys) -> Iterator[tuple[slice, Floats, Floats]]:
+        """Keys (B, T + 2) in chunks: which, their twisted cumulative rows, their logarithms."""
+        cdf_width, log_width = self.widths
+        size = max(1, CHUNK_ENTRIES // self.vocab_size)
+        for start in range(0, len(keys), size):
+            chunk = slice(start, start + len(keys[start : start + size]))
+            weights, logs = self._twisted(keys[chunk])
+            cdf = np.full((len(weights), cdf_width), NEVER)
+            np.cumsum(weights, axis=1, out=cdf[:, : self.vocab_size])
+            padded = np.zeros((len(weights), log_width))
+            padded[:, : logs.shape[1]] = logs
+            yield chunk, cdf, padded
+
+    def _twisted(self, keys: Keys) -> tuple[Floats, Floats]:
+        """(n, T + 2) keys -> (n, V) p(k) h(after k) / h(now), (n, V or 0) logarithms."""
+        bound = self.bound
+        p, logs = self._contexts.of(keys[:, :-1].astype(self._maker.key_dtype))
+        states = keys[:, -1].astype(np.int64)
+        known = bound.table.find(keys)
+        after = self._pattern.next[states][:, self._pattern.classes]
+        leads = self._open[after]
+        here = known >= 0
+        leads[here] = bound.next[known[here]]
+        among = ~here & self._pattern.live[states] & ~self._pattern.universal[states]
+        if among.any() and len(bound.table):
+            self._look_up(leads, keys, after, np.flatnonzero(among))
+        weights = p * bound.h[leads]
+        weights[:, BOUNDARY] = p[:, BOUNDARY] * self._pattern.accepting[states]
+        now = np.where(here, bound.h[known], 1.0)
+        np.divide(weights, now[:, None], out=weights, where=now[:, None] > 0)
+        return weights, logs
+
+    def _look_up(
+        self, leads: NDArray[np.int32], keys: Keys, after: NDArray[np.int32], rows: Numbers
+    ) -> None:
+        """Put expanded states that are led to from the given rows into `leads` (n, V)."""
+        places, symbols = self._uncertain(after[rows])
+        places = rows[places]
+        found = self.bound.table.find(self.keys_after(keys[places], symbols))
+        hit = found >= 0
+        leads[places[hit], symbols[hit]] = found[hit]
+
+    def _uncertain(
+        self, after: NDArray[np.int32], p: Floats | None = None
+    ) -> tuple[Numbers, Numbers]:
+        """(n, V) states of the pattern -> places and symbols whose h is between 0 and 1."""
+        uncertain = (self._pattern.live & ~self._pattern.universal)[after]
+        uncertain[:, BOUNDARY] = False
+        if p is not None:
+            uncertain &= p > 0
+        places, symbols = np.nonzero(uncertain)
+        return places, symbols
+
+    def solve(self, symbols: Sequence[int], budget: int, tolerance: float) -> None:
+        """Find h on the states that are nearest to the one after `symbols`, breadth first.
+
+        Args:
+            budget: states to expand, at most; fewer where there are many symbols.
+            tolerance: sweeps end when h(start) and the sum of all h fall by no more of themselves.
+        """
+        expansion = self._expand(self.key_after(symbols), min(budget, self.most))
+        h = _solve(expansion, tolerance)
+        start = (
+            float(h[0])
+            if expansion.edges[-1]
+            else float(self._pattern.live[self._pattern.after(symbols)])
+        )
+        self.bound = Bound(expansion.table, expansion.next, h, start, expansion.complete)
+
+    @property
+    def most(self) -> int:
+        """States that may be expanded."""
+        return max(1, MAX_ENTRIES // self.vocab_size)
+
+    def _expand(self, first: Keys, budget: int) -> "Expansion":
+        pattern, table = self._pattern, KeyTable(self.columns, self.key_dtype)
+        start = int(first[0, -1])
+        level = first if pattern.live[start] and not pattern.universal[start] else first[:0]
+        complete, edges = True, [0]
+        nexts, weights, ends = [], [], []
+        while len(level):
+            table.add(level)
+            edges.append(len(table))
+            states = level[:, -1].astype(np.int64)
+            p, _ = self._contexts.of(level[:, :-1].astype(self._maker.key_dtype))
+            after = pattern.next[states][:, pattern.classes]
+            leads = self._open[after]
+            leads[p == 0] = DEAD
+            leads[:, BOUNDARY] = DEAD
+            places, symbols = self._uncertain(after, p)
+            keys, which = distinct(self.keys_after(level[places], symbols))
+            found = table.find(keys)
+            new = np.flatnonzero(found < 0)
+            complete &= len(table) + len(new) <= budget
+            new = new[: budget - len(table)]
+            found[new] = len(table) + np.arange(len(new))
+            found[found < 0] = OPEN
+            leads[places, symbols] = found[which]
+            level = keys[new]
+            nexts.append(leads)
+            weights.append(p)
+            ends.append(p[:, BOUNDARY] * pattern.accepting[states])
+        none = np.empty((0, self.vocab_size))
+        return Expansion(
+            table,
+            edges,
+            np.concatenate([none.astype(np.int32), *nexts]),
+            np.concatenate([none, *weights]),
+            np.concatenate([none[:, 0], *ends]),
+            complete=complete,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Expansion:
+    """The states that h is solved on, level after level.
+
+    Attributes:
+        edges: level i is states edges[i] to edges[i + 1].
+        p: (E, V) their probabilities.
+        ends: (E,) the chance to end there, accepted.
+    """
+
+    table: KeyTable
+    edges: list[int]
+    next: NDArray[np.int32]
+    p: Floats
+    ends: Floats
+    complete: bool
+
+
+def _solve(expansion: Expansion, tolerance: float) -> Floats:
+    """(E + 2,) h from above: a sweep from the last level to the first, until it hardly falls.
+
+    A sweep keeps h at or above the mean of h after a step, since it only takes h down to it.
+    """
+    count = expansion.edges[-1]
+    h = np.concatenate([_reaches(expansion), [1.0, 0.0]])
+    if not count:
+        return h
+    levels = [slice(*edges) for edges in zip(expansion.edges, expansion.edges[1:], strict=False)]
+    for _ in range(MAX_SWEEPS):
+        before = h[0], h[:count].sum()
+        for level in reversed(levels):
+            mean = np.einsum("ij,ij->i", expansion.p[level], h[expansion.next[level]])
+            h[level] = np.minimum(h[level], mean + expansion.ends[level])
+        after = h[0], h[:count].sum()
+        if all(old - new <= tolerance * new for old, new in zip(before, after, strict=True)):
+            break
+    return h
+
+
+def _reaches(expansion: Expansion) -> Floats:
+    """(E,) 1.0 where a string may be accepted, or may leave what was expanded, else 0.0.
+
+    Falling from above alone keeps a loop without an end at 1.
+    """
+    count = expansion.edges[-1]
+    reaches = np.zeros(count + 2, np.bool_)
+    reaches[OPEN] = True
+    reaches[:count] = expansion.ends > 0
+    levels = [slice(*edges) for edges in zip(expansion.edges, expansion.edges[1:], strict=False)]
+    before = -1
+    while (now := int(reaches.sum())) > before:
+        before = now
+        for level in reversed(levels):
+            reaches[level] |= reaches[expansion.next[level]].any(axis=1)
+    return reaches[:count].astype(np.float64)

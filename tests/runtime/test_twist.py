@@ -1,0 +1,212 @@
+"""Strings drawn under a condition against all strings there are, written out one by one."""
+
+import itertools
+import math
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from nplm.errors import ConstraintError
+from nplm.generation import Condition, SamplingConfig, StreamConfig
+from nplm.runtime.automatoncache import AutomatonCache
+from nplm.runtime.condition import pattern_of
+from nplm.runtime.constraint import Constraint
+from nplm.runtime.generate import generate_batches
+from nplm.runtime.modelcard import ModelCard
+from nplm.runtime.rows import RowMaker
+from nplm.runtime.sampling import probabilities
+from nplm.runtime.twist import Product
+from nplm.text.vocab import BOUNDARY, Vocab
+
+LETTERS = "abc"
+LONGEST = 7
+CARD = ModelCard(Vocab(tuple(LETTERS)), 2, "nfc", LONGEST, "")
+PATTERNS = ["a.*", ".*b", ".*aa.*", "b.*c", "a.b", ".{4}", "[ab]*", "(ab|c)+", "(?:.c)*a?"]
+
+
+class Table:
+    """Logits drawn at random for every context of two of three letters; `end` favours the end."""
+
+    block_size, vocab_size = 2, 1 + len(LETTERS)
+
+    def __init__(self, seed: int, end: float = 0.0) -> None:
+        size = (self.vocab_size,) * 3
+        self._logits = np.random.default_rng(seed).normal(0, 1.5, size).astype(np.float32)
+        self._logits[:, :, BOUNDARY] += end
+
+    def __call__(self, contexts: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self._logits[contexts[:, 0], contexts[:, 1]]
+
+
+def steps_of(
+    model: Table, text: str, sampling: SamplingConfig, *, end: bool = False
+) -> list[float]:
+    """The probability of each symbol of a string, and of its end, under the options."""
+    ids, steps = [*CARD.encode(text), *[BOUNDARY] * end], []
+    for t, symbol in enumerate(ids):
+        context = np.array([[0, 0, *ids[:t]][-2:]])
+        allowed = np.arange(model.vocab_size) != BOUNDARY if t < sampling.min_length else None
+        steps.append(probabilities(model(context), sampling, allowed)[0, symbol])
+    return steps
+
+
+def probability(model: Table, text: str, sampling: SamplingConfig) -> float:
+    """Of a whole string under the options."""
+    return math.prod(steps_of(model, text, sampling, end=True))
+
+
+def twisted_steps(product: Product, texts: list[str]) -> dict[str, dict[str, float]]:
+    """For each text the chance of each symbol after it; of the end, under the empty string."""
+    keys = np.concatenate([product.key_after(CARD.encode(text)) for text in texts])
+    rows = np.concatenate([cdf for _, cdf, _ in product.make(keys)])[:, : product.vocab_size]
+    masses = np.diff(rows, axis=1, prepend=0.0)
+    return {
+        text: dict(zip(["", *LETTERS], row, strict=True))
+        for text, row in zip(texts, masses.tolist(), strict=True)
+    }
+
+
+def all_texts(longest: int = LONGEST) -> list[str]:
+    lengths = range(longest + 1)
+    return ["".join(s) for n in lengths for s in itertools.product(LETTERS, repeat=n)]
+
+
+def product_of(model: Table, condition: Condition, sampling: SamplingConfig) -> Product:
+    maker = RowMaker(model, Constraint(model.vocab_size, sampling.min_length), sampling, logs=False)
+    product = Product(maker, pattern_of(condition, CARD), 1e6)
+    product.solve(CARD.encode(sampling.prefix), condition.budget, condition.tolerance)
+    return product
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("budget", [0, 1, 4, 10_000])
+@pytest.mark.parametrize(
+    "options", [{}, {"temperature": 0.6}, {"top_k": 2}, {"min_length": 3}, {"prefix": "a"}]
+)
+def test_the_steps_of_a_string_make_up_its_share(
+    pattern: str, budget: int, options: dict[str, object]
+) -> None:
+    """The product of a string's steps is p over h(start) where it matches, and 0 elsewhere."""
+    model, sampling = Table(0), SamplingConfig(**options)  # type: ignore[arg-type]
+    product = product_of(model, Condition(pattern, budget=budget, tolerance=1e-9), sampling)
+    first = len(sampling.prefix)
+    before = math.prod(steps_of(model, sampling.prefix, sampling))
+    steps = twisted_steps(product, all_texts(4))
+    share = 0.0
+    for text in filter(lambda text: text.startswith(sampling.prefix), all_texts(4)):
+        p = math.prod(steps_of(model, text, sampling, end=True)) / before
+        expected = p if re.fullmatch(pattern, text) else 0.0
+        share += expected
+        taken = math.prod(
+            steps[text[:t]][text[t:] and text[t]] for t in range(first, len(text) + 1)
+        )
+        assert taken * product.bound.start == pytest.approx(expected, rel=1e-9, abs=1e-15)
+    assert product.bound.start >= share - 1e-12
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_all_states_expanded_the_bound_is_the_share(pattern: str) -> None:
+    model, sampling = Table(1, end=4.0), SamplingConfig()
+    product = product_of(model, Condition(pattern, tolerance=1e-12), sampling)
+    matching = filter(re.compile(pattern).fullmatch, all_texts(8))
+    share = sum(probability(model, text, sampling) for text in matching)
+    assert product.bound.complete
+    assert product.bound.start == pytest.approx(share, rel=1e-3)
+    assert product.bound.start >= share * (1 - 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("condition", "stream"),
+    [
+        (Condition(".*b"), {}),
+        (Condition(".*aa.*", budget=3), {}),
+        (Condition(ends_with="c", contains=("a", "bb"), length=(4, 6)), {}),
+        (Condition("a.*", budget=0), {"excluding": ("ab", "a", "acc")}),
+        (None, {"excluding": ("ab", "a", "b")}),
+    ],
+)
+def test_strings_follow_their_shares(
+    condition: Condition | None, stream: dict[str, tuple[str, ...]]
+) -> None:
+    model = Table(2)
+    sampling = SamplingConfig(max_length=LONGEST, condition=condition)
+    count = 30_000
+    texts = drawn(model, sampling, StreamConfig(count, seed=3, **stream), 1 << 16)  # type: ignore[arg-type]
+    wanted = condition or Condition()
+    shares = {
+        text: probability(model, text, sampling)
+        for text in all_texts()
+        if matches(wanted, text) and text not in stream.get("excluding", ())
+    }
+    total = sum(shares.values())
+    found = Counter(texts)
+    assert set(found) <= {text for text, share in shares.items() if share}
+    frequent = [text for text, share in shares.items() if share / total * count >= 5]
+    expected = np.array([shares[text] / total * count for text in frequent])
+    observed = np.array([found[text] for text in frequent])
+    rest = count - expected.sum(), count - observed.sum()
+    chi2 = float(((observed - expected) ** 2 / expected).sum() + (rest[1] - rest[0]) ** 2 / rest[0])
+    z = (chi2 - len(frequent)) / math.sqrt(2 * len(frequent))
+    assert abs(z) < 3.5
+
+
+def matches(condition: Condition, text: str) -> bool:
+    least, most = condition.length
+    return bool(
+        (condition.match is None or re.fullmatch(condition.match, text))
+        and text.endswith(condition.ends_with)
+        and all(part in text for part in condition.contains)
+        and least <= len(text) <= most
+    )
+
+
+def drawn(model: Table, sampling: SamplingConfig, stream: StreamConfig, batch: int) -> list[str]:
+    cache = AutomatonCache(model, CARD)
+    batches = generate_batches(cache, sampling, stream, batch=batch)
+    return [string.text for part in batches for string in part.strings()]
+
+
+def test_strings_do_not_depend_on_what_is_drawn_beside_them() -> None:
+    model = Table(4)
+    sampling = SamplingConfig(max_length=LONGEST, condition=Condition(".*ca", budget=2))
+    whole = drawn(model, sampling, StreamConfig(200, seed=9), 1 << 16)
+    assert drawn(model, sampling, StreamConfig(200, seed=9), 7) == whole
+    assert drawn(model, sampling, StreamConfig(50, seed=9, start=100), 1) == whole[100:150]
+    cache = AutomatonCache(model, CARD, cache_mb=0)  # keeps nothing
+    batches = generate_batches(cache, sampling, StreamConfig(200, seed=9), nats=True)
+    assert [s.text for part in batches for s in part.strings()] == whole
+
+
+def test_nats_are_the_models_own() -> None:
+    model = Table(5)
+    sampling = SamplingConfig(temperature=0.7, max_length=LONGEST, condition=Condition("a.*c"))
+    cache = AutomatonCache(model, CARD)
+    for part in generate_batches(cache, sampling, StreamConfig(20), nats=True):
+        for string in part.strings():
+            own = probability(model, string.text, SamplingConfig(min_length=0))
+            assert string.nats == pytest.approx(-math.log(own))
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        SamplingConfig(condition=Condition("[^abc]+")),
+        SamplingConfig(condition=Condition("a", length=(2, 3))),
+        SamplingConfig(prefix="b", condition=Condition("a.*")),
+        SamplingConfig(temperature=0, condition=Condition("(abc){5}")),
+        SamplingConfig(max_length=9, condition=Condition("a{9}b")),
+    ],
+)
+def test_what_no_string_can_be_ends_at_once(sampling: SamplingConfig) -> None:
+    with pytest.raises(ConstraintError, match="no string"):
+        drawn(Table(6), sampling, StreamConfig(3), 4)
+
+
+def test_what_hardly_a_string_is_ends_after_so_many_attempts() -> None:
+    condition = Condition("(abcabcabc){3}", budget=0, attempts=500)
+    sampling = SamplingConfig(condition=condition)
+    with pytest.raises(ConstraintError, match="500 attempts"):
+        drawn(Table(7), sampling, StreamConfig(3), 4)
