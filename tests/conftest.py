@@ -85,6 +85,7 @@ def tiny_config() -> RunConfig:
         "steps": 60,
         "batch_size": 64,
         "eval_every": 20,
+        "patience": 0,
     }
     return override(preset("default"), values, "")
 

@@ -32,6 +32,8 @@ Init = Literal["scaled", "normal"]
 Draw = Literal["contexts", "positions"]
 Optimizer = Literal["sgd", "adamw"]
 DENSE_EVALUATIONS = 16  # before they widen
+EARLY_EVALUATIONS = (8, 4, 2)  # parts of the first interval
+MIN_BETA2 = 0.1  # at 0 a step is as long as its rate, wherever the gradient is small
 MAX_EXPONENT = 300  # of a share
 Schedule = Literal["constant", "step", "linear", "cosine"]
 Masks = Literal["state", "step"]
@@ -152,7 +154,8 @@ class TrainConfig:
         eval_widen: from the 16th of them on, the steps between double whenever those taken have
             doubled: evaluations are as dense as the loss falls fast.
         patience: evaluations in a row without a lower val after which training ends early; 0: it
-            never does.
+            never does. Above 0 there are three evaluations before the first regular one, which are
+            not counted: a small list may be learnt best then.
         masks: of dropout, on the CPU: "step" (a function of seed and step) or "state" (torch's
             random state, as in 0.1.0: several times slower); on a GPU always the latter.
     """
@@ -199,7 +202,7 @@ class TrainConfig:
         check_integer("eval_every", self.eval_every, 0)
         check_switch("eval_widen", self.eval_widen)
         check_integer("patience", self.patience, 0)
-        check_number("beta2", self.beta2, 0.0, 0.99999)
+        check_number("beta2", self.beta2, MIN_BETA2, 0.99999)
         check_choice("masks", self.masks, Masks)
         check_integer("seed", self.seed, 0, MAX_SEED)
 
@@ -210,6 +213,12 @@ class TrainConfig:
 
     def next_evaluation(self, step: int) -> int:
         """The first step after `step` to evaluate at."""
+        interval = self.eval_interval
+        early = (interval // part for part in EARLY_EVALUATIONS if self.patience)
+        regular = self._regular_evaluation(step)
+        return next((at for at in early if step < at < regular), regular)
+
+    def _regular_evaluation(self, step: int) -> int:
         interval = self.eval_interval
         if self.eval_widen:
             interval <<= (step // (DENSE_EVALUATIONS * interval)).bit_length()
@@ -223,7 +232,7 @@ class TrainConfig:
         """
         at, waited = best_step, 0
         while at < step and waited < self.patience:
-            at, waited = self.next_evaluation(at), waited + 1
+            at, waited = self._regular_evaluation(at), waited + 1
         too_long = 0 < waited == self.patience and best_step > 0 and at <= step
         return step >= self.steps or too_long
 

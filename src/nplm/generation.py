@@ -144,7 +144,10 @@ class StreamConfig:
             check_integer("indices", self.indices, 0, MAX_INDEX)
         size = self.count if self.indices is None else self.indices
         if self.start > MAX_INDEX - size:
-            raise UsageError(f"`start` is {self.start}", "indices end at 2^63 - 1")
+            raise UsageError(
+                f"`start` is {self.start}, and {size:,} indices from there on are asked for",
+                "together they may be 2^63 - 1",
+            )
 
     @property
     def patience(self) -> float:

@@ -151,7 +151,7 @@ def _describe(started: "Started") -> str:
     parts = [f"{started.parameters:,} parameters"] if started.parameters else []
     if started.ngram_contexts:
         parts.append(f"a {started.ngram_order}-gram of {started.ngram_contexts:,} contexts")
-    resumed = f", from step {started.step}" if started.step else ""
+    resumed = f", from step {started.step:,}" if started.step else ""
     return (
         f"{' and '.join(parts)}, {started.contexts:,} distinct contexts, "
         f"on {started.device}{resumed}"
@@ -187,7 +187,8 @@ def _summary(run: "LoadedRun", started: "Started") -> None:
     last, steps = evaluations[-1].step if evaluations else 0, run.facts.config.steps
     if last < steps:
         note(
-            f"ended at step {last:,} of {steps:,}: val was not lower than at step {run.best_step:,}"
+            f"ended at step {last:,} of {steps:,}: val was not lower than at step "
+            f"{run.best_step:,} (--patience 0 trains them all)"
         )
     if isinstance(run.module, Mixture):
         shares = zip(run.parts(), run.module.weights, strict=True)
