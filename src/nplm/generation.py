@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from nplm.checks import (
     MAX_INDEX,
@@ -15,6 +16,7 @@ from nplm.checks import (
 )
 from nplm.errors import UsageError
 
+SortKey = Literal["probability", "per-symbol", "text"]  # of generated strings
 PATIENCE = 100_000  # indices drawn in vain, at least, before a search for strings is given up
 DEFAULT_CACHE_MB = 1024.0  # of memory, for what is known of a model
 

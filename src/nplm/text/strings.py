@@ -73,3 +73,10 @@ class Strings:
         sizes = np.diff(self.offsets)
         offsets = np.concatenate([[0], np.cumsum(sizes[chosen])])
         return Strings(self.ids[np.repeat(chosen, sizes)], offsets)
+
+    def take(self, order: NDArray[np.int64]) -> "Strings":
+        """The strings at these (m,) places, in their order."""
+        sizes = np.diff(self.offsets)[order]
+        offsets = np.concatenate([[0], np.cumsum(sizes)])
+        shifts = np.repeat(self.offsets[order] - offsets[:-1], sizes)
+        return Strings(self.ids[np.arange(offsets[-1]) + shifts], offsets)
