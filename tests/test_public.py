@@ -69,6 +69,7 @@ def test_the_page_lists_all_that_is_public() -> None:
     from nplm.export.proof import Proof
     from nplm.runs.run import Saved, Started
     from nplm.runtime.model import Model
+    from nplm.runtime.rank import RankedBatch
     from nplm.runtime.score import Scored, ScoredBatch
     from nplm.runtime.suggest import Completion, NextSymbol, Suggestions
     from nplm.runtime.walk import Generated, GeneratedBatch
@@ -76,7 +77,7 @@ def test_the_page_lists_all_that_is_public() -> None:
     from nplm.training.events import Evaluated, Stepped
 
     kinds = (Dataset, Run, Nats, Proof, Model, Generated, GeneratedBatch, Scored, ScoredBatch)
-    kinds += (Suggestions, NextSymbol, Completion, Started, Stepped, Evaluated, Saved)
+    kinds += (RankedBatch, Suggestions, NextSymbol, Completion, Started, Stepped, Evaluated, Saved)
     functions = [name for name in nplm.__all__ if inspect.isfunction(getattr(nplm, name))]
     expected = {"nplm": [f"{name}{signature(getattr(nplm, name))}" for name in functions]}
     expected |= {kind.__name__: [*members(kind)] for kind in kinds}

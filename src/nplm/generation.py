@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from nplm.checks import (
     MAX_INDEX,
@@ -17,6 +17,7 @@ from nplm.checks import (
 )
 from nplm.errors import UsageError
 
+SortKey = Literal["probability", "per-symbol", "text"]  # of generated strings
 PATIENCE = 100_000  # indices drawn in vain, at least, before a search for strings is given up
 DEFAULT_CACHE_MB = 1024.0  # of memory, for what is known of a model
 

@@ -70,7 +70,8 @@ def test_none_at_all(nplm: "Nplm") -> None:
 def test_jsonl(nplm: "Nplm") -> None:
     options = ("-n", "50", "--start-index", "5", "--max-length", "5")
     found = [json.loads(line) for line in nplm.ok("generate", *options, "--format", "jsonl").lines]
-    assert {tuple(item) for item in found} == {("index", "text", "nats", "seen", "complete")}
+    keys = ("index", "text", "nats", "nats_per_symbol", "seen", "complete")
+    assert {tuple(item) for item in found} == {keys}
     assert len(found) == 50
     assert [item["text"] for item in found] == nplm.ok("generate", *options).lines
     assert all(item["nats"] > 0 for item in found)

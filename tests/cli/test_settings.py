@@ -171,6 +171,7 @@ def test_options_of_a_fixed_set_know_it() -> None:
         "nplm eval --split": get_args(SplitName),
         "nplm generate --format": ("text", "jsonl"),
         "nplm generate --runtime": ("onnx", "torch"),
+        "nplm generate --sort": ("probability", "per-symbol", "text"),
         "nplm score --format": ("text", "jsonl"),
         "nplm score --errors": ("strict", "skip"),
     }

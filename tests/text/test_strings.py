@@ -42,6 +42,14 @@ def test_what_is_kept(lists: list[list[int]], data: st.DataObject) -> None:
     assert apart(kept) == [[*ids, 0] for ids, keep in zip(lists, chosen, strict=True) if keep]
 
 
+@given(LISTS, st.data())
+def test_what_is_taken(lists: list[list[int]], data: st.DataObject) -> None:
+    places = st.sampled_from(range(len(lists))) if lists else st.nothing()
+    order = data.draw(st.lists(places))
+    taken = side_by_side(lists).take(np.array(order, np.int64))
+    assert apart(taken) == [[*lists[place], 0] for place in order]
+
+
 @given(st.lists(LISTS, min_size=1, max_size=4))
 def test_parts_are_joined(parts: list[list[list[int]]]) -> None:
     joined = Strings.join([side_by_side(part) for part in parts])

@@ -1,6 +1,7 @@
 """`nplm eval`."""
 
 import json
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -40,6 +41,14 @@ def evaluate(
     data: Annotated[
         Path | None, typer.Option(help="Another data set. (default: the one trained on)")
     ] = None,
+    p_values: Annotated[
+        bool,
+        typer.Option(
+            "--p-values",
+            help="Also how many strings are as rare under the model as one in 100 or in 20 of its "
+            "own (see nplm score --rank).",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per split.")] = False,
 ) -> None:
     """Exact nats per symbol of a run or a model file.
@@ -49,6 +58,9 @@ def evaluate(
     splits = list(map(str, split or [Split.VAL]))
     subject = _open(target, data)
     results = scores(subject, splits)
+    if p_values:
+        for result, shares in zip(results, rare_shares(subject, splits), strict=True):
+            result["p_values"] = shares
     if subject.own_data and "test" in splits:
         _record_look(subject, [result for result in results if result["split"] == "test"])
     if as_json:
@@ -58,6 +70,7 @@ def evaluate(
         _print(subject.name, subject.kind, results)
 
 
+LEVELS = (0.01, 0.05)  # of p-values
 KINDS = ("network", "n-gram", "mixture")  # any text may stand in a file
 
 
@@ -109,6 +122,26 @@ def scores(subject: Subject, splits: list[str]) -> list[dict[str, Any]]:
             }
         )
     return results
+
+
+def rare_shares(subject: Subject, splits: list[str]) -> Iterator[dict[str, Any]]:
+    """Of each split the shares of strings whose p-value is below some levels.
+
+    Of a model whose own strings are like those of the split they come out as the levels. Strings
+    without a p-value do not count.
+    """
+    from nplm.runtime.automatoncache import AutomatonCache
+    from nplm.runtime.rank import RankScorer
+
+    ranks = RankScorer(AutomatonCache(subject.model, subject.card))
+    for split in splits:
+        p_values = ranks.strings(subject.dataset.texts(split)).p_value
+        known = p_values[p_values >= 0]  # nan is not
+        shares = {
+            f"below_{level}": float((known < level).mean()) if len(known) else None
+            for level in LEVELS
+        }
+        yield {**shares, "strings": len(known), "sample": len(ranks.ranker)}
 
 
 def _open(target: Path | None, data: Path | None) -> Subject:
@@ -196,3 +229,15 @@ def _print(name: str, kind: str, results: list[dict[str, Any]]) -> None:
             f"{result['perplexity']:.3f}, {result['symbols']:,} symbols in "
             f"{result['strings']:,} strings"
         )
+        if "p_values" in result:
+            console.print(_rare(result["split"], result["p_values"]))
+
+
+def _rare(split: str, shares: dict[str, Any]) -> str:
+    rare = [
+        f"{shares[f'below_{level}']:.2%} below {level}" for level in LEVELS if shares["strings"]
+    ]
+    return (
+        f"{split} p-values: {', '.join(rare) or 'none'}; {shares['strings']:,} strings against "
+        f"{shares['sample']:,} of the model's own"
+    )

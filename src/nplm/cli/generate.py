@@ -13,10 +13,12 @@ from nplm.cli.modelfile import open_file
 from nplm.commandline import command_line
 from nplm.errors import DataError, NotFoundError, UsageError
 from nplm.extras import training_extra
-from nplm.generation import DEFAULT_CACHE_MB, Condition, SamplingConfig, StreamConfig
+from nplm.generation import DEFAULT_CACHE_MB, Condition, SamplingConfig, SortKey, StreamConfig
 from nplm.runs.layout import BEST, CONFIG
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nplm.runtime.modelcard import ModelCard
     from nplm.runtime.onnxmodel import OnnxModel
     from nplm.runtime.walk import GeneratedBatch
@@ -105,6 +107,14 @@ def generate(
     cache_mb: Annotated[
         float, typer.Option(help="Megabytes for what was computed before.")
     ] = DEFAULT_CACHE_MB,
+    sort: Annotated[
+        SortKey | None,
+        typer.Option(
+            help="Most probable first, fewest nats per symbol first, or by code points. Nothing is "
+            "printed before the last is drawn; all are held in memory, up to 160 MB a million "
+            "short ones."
+        ),
+    ] = None,
     output_format: Annotated[Format, typer.Option("--format", help="What is printed.")] = "text",
     out: Annotated[Path | None, typer.Option(help="File to write. (default: stdout)")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
@@ -114,6 +124,7 @@ def generate(
     String i depends only on model, options, seed and i.
     """
     from nplm.runtime import generate as walks
+    from nplm.runtime import sorting
     from nplm.runtime.automatoncache import AutomatonCache
 
     if count is not None and indices is not None:
@@ -142,14 +153,22 @@ def generate(
     )
     as_json = output_format == "jsonl"
     batches = walks.generate_batches(
-        AutomatonCache(source, card, cache_mb), sampling, stream, nats=as_json
+        AutomatonCache(source, card, cache_mb),
+        sampling,
+        stream,
+        nats=as_json or sort in ("probability", "per-symbol"),
     )
     tally = Tally(card)
     with data_output(out, force=force) as file, progress(show=_to_file(out)) as bars:
         bar = bars.add_task("strings", total=stream.count if indices is None else indices)
-        for batch in batches:
-            tally.add(batch)
-            bars.advance(bar, len(batch.indices) if indices is None else batch.drawn)
+
+        def counted() -> "Iterator[GeneratedBatch]":
+            for batch in batches:
+                tally.add(batch)
+                bars.advance(bar, len(batch.indices) if indices is None else batch.drawn)
+                yield batch
+
+        for batch in sorting.sort_batches(counted(), sort) if sort else counted():
             file.write(batch.json_lines() if as_json else batch.lines())
     tally.show(longest)
 

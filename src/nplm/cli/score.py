@@ -3,16 +3,19 @@
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from nplm.checks import check_above_zero
 from nplm.cli import latest
 from nplm.cli.console import Format, data_output, format_count, note
 
 if TYPE_CHECKING:
+    from nplm.runtime.onnxmodel import OnnxModel
     from nplm.runtime.score import Scored
 
 
@@ -30,6 +33,23 @@ def score(
     per_symbol: Annotated[
         bool, typer.Option("--per-symbol", help="Also the nats of every symbol and of the end.")
     ] = False,
+    rank: Annotated[
+        bool,
+        typer.Option("--rank", help="Also each string's rank among all strings, and its p-value."),
+    ] = False,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            help="Strings of the model's own that --rank compares with. (default: 100000)",
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P",
+            help="Print only strings whose p-value is below P, or not known. Implies --rank.",
+        ),
+    ] = None,
     output_format: Annotated[Format, typer.Option("--format", help="What is printed.")] = "text",
     errors: Annotated[
         Literal["strict", "skip"],
@@ -49,10 +69,17 @@ def score(
     unknown symbol (dataset build --min-count), it has the probability of that one.
 
     Lines of stdin are answered as they come.
+
+    --rank compares with strings that the model itself makes, and adds four columns before the
+    string: rank, an estimate of how many strings are more probable; its standard error;
+    typicality, the share of the model's strings that are less probable; p-value, the share of
+    those of its length that are as surprising or more, nan (in JSON null) where too few of the
+    sample have its length.
     """
-    from nplm.runtime.score import Scorer
     from nplm.text.lines import iter_lines
 
+    if threshold is not None:
+        check_above_zero("threshold", threshold, 1.0)
     path, source = (
         (None, first) if first and not second and first.suffix != ".onnx" else (first, second)
     )
@@ -63,8 +90,10 @@ def score(
         refuse_input(out, Path(model.where), source)
     if device == "auto":
         note(f"on {model.device}")
-    scorer, as_line = Scorer.of(model, model.card), FORMATS[output_format]
-    skipped = 0
+    answer = _plain(model)
+    if rank or sample is not None or threshold is not None:
+        answer = _ranked(model, sample, threshold)
+    as_line, skipped = FORMATS[output_format], 0
     with data_output(out, force=force) as file:
         chunks = iter_lines(
             _blocks(source),
@@ -74,12 +103,46 @@ def score(
         )
         for lines in chunks:
             skipped += lines.skipped
-            scored = zip(lines.numbers, scorer.strings(lines.texts).strings(), strict=True)
-            rows = [as_line(number, string, per_symbol) for number, string in scored]
+            answers = answer(lines.numbers, lines.texts)
+            rows = [as_line(number, string, ranks, per_symbol) for number, string, ranks in answers]
             file.write("".join(rows).encode("utf-8"))
             file.flush()
     if skipped:
         note(f"not UTF-8, left out: {format_count(skipped, 'line')}")
+
+
+Ranks = dict[str, float]  # by key of JSON; empty where none are asked for
+Answer = Callable[[Sequence[int], Sequence[str]], Iterable[tuple[int, "Scored", Ranks]]]
+RANKS = ("rank", "rank_error", "typicality", "p_value")
+
+
+def _plain(model: "OnnxModel") -> Answer:
+    """What is said of strings and the numbers of their lines."""
+    from nplm.runtime.score import Scorer
+
+    scorer = Scorer.of(model, model.card)
+    return lambda numbers, texts: zip(numbers, scorer.strings(texts).strings(), repeat({}))
+
+
+def _ranked(model: "OnnxModel", sample: int | None, threshold: float | None) -> Answer:
+    """As `_plain`, with ranks; where there is a threshold, no string whose p-value reaches it."""
+    from nplm.runtime.automatoncache import AutomatonCache
+    from nplm.runtime.rank import SAMPLE, RankScorer
+
+    ranks = RankScorer(AutomatonCache(model, model.card), SAMPLE if sample is None else sample)
+    note(f"compared with {len(ranks.ranker):,} strings of the model's own (seed 0)")
+
+    def answer(
+        numbers: Sequence[int], texts: Sequence[str]
+    ) -> Iterator[tuple[int, "Scored", Ranks]]:
+        batch = ranks.strings(texts)
+        columns = (getattr(batch, key).tolist() for key in RANKS)
+        rows = (dict(zip(RANKS, row, strict=True)) for row in zip(*columns, strict=True))
+        for number, scored, row in zip(numbers, batch.scored.strings(), rows, strict=True):
+            if threshold is None or not row["p_value"] >= threshold:  # nan is not
+                yield number, scored, row
+
+    return answer
 
 
 def _blocks(source: Path | None) -> Iterator[bytes]:
@@ -114,15 +177,16 @@ def _has_more(stream: Any) -> bool:
         return False
 
 
-def _text(_: int, scored: "Scored", per_symbol: bool) -> str:
+def _text(_: int, scored: "Scored", ranks: Ranks, per_symbol: bool) -> str:
     each = " ".join(f"{nats:.4f}" for nats in scored.per_symbol) + "\t" if per_symbol else ""
+    each += "".join(f"{number:.6g}\t" for number in ranks.values())
     return (
         f"{scored.nats:.6f}\t{scored.nats_per_symbol:.6f}\t{scored.symbols}\t{scored.unknown}\t"
         f"{each}{scored.text}\n"
     )
 
 
-def _json(line: int, scored: "Scored", per_symbol: bool) -> str:
+def _json(line: int, scored: "Scored", ranks: Ranks, per_symbol: bool) -> str:
     values: dict[str, object] = {
         "line": line,
         "text": scored.text,
@@ -133,6 +197,7 @@ def _json(line: int, scored: "Scored", per_symbol: bool) -> str:
         "symbols": scored.symbols,
         "unknown": scored.unknown,
     }
+    values |= {key: _finite(number) for key, number in ranks.items()}
     if per_symbol:
         values["per_symbol"] = [_finite(nats) for nats in scored.per_symbol]
     return json.dumps(values, ensure_ascii=False) + "\n"
@@ -142,4 +207,4 @@ def _finite(number: float) -> float | None:
     return number if math.isfinite(number) else None
 
 
-FORMATS: dict[Format, Callable[[int, "Scored", bool], str]] = {"text": _text, "jsonl": _json}
+FORMATS: dict[Format, Callable[[int, "Scored", Ranks, bool], str]] = {"text": _text, "jsonl": _json}

@@ -16,6 +16,7 @@ from nplm.runtime import generate as walks
 from nplm.runtime.automatoncache import AutomatonCache
 from nplm.runtime.modelcard import ModelCard
 from nplm.runtime.onnxmodel import open_model
+from nplm.runtime.rank import SAMPLE, RankedBatch, RankScorer
 from nplm.runtime.score import Scored, ScoredBatch, Scorer
 from nplm.runtime.suggest import Suggestions, suggest
 from nplm.runtime.walk import Generated, GeneratedBatch
@@ -57,6 +58,7 @@ class Model:
         self._model = open_model(file, device, threads)
         self._cache = AutomatonCache(self._model, self._model.card, cache_mb)
         self._scorer = Scorer(self._cache)
+        self._rank_scorer: RankScorer | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Model, self._options
@@ -127,6 +129,23 @@ class Model:
     def score_arrays(self, strings: Iterable[str]) -> ScoredBatch:
         """As `score`, in arrays."""
         return self._scorer.strings(strings)
+
+    def rank(self, strings: Iterable[str], sample: int = SAMPLE) -> RankedBatch:
+        """Each string beside strings that the model itself makes, as `nplm score --rank`.
+
+        The sample is drawn by the first call and kept for calls with the same size.
+
+        Args:
+            sample: how many strings are drawn, from 1,000 on.
+
+        Raises:
+            TypeError: `strings` is one string, or holds something else than strings.
+            UsageError: `sample` is out of bounds.
+        """
+        ranks = self._rank_scorer
+        if ranks is None or len(ranks.ranker) != sample:
+            self._rank_scorer = ranks = RankScorer(self._cache, sample)
+        return ranks.strings(strings)
 
     def suggest(self, prefix: str, count: int = 10, max_length: int | None = None) -> Suggestions:
         """The most probable next symbols and whole strings after a prefix.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.generation import DEFAULT_CACHE_MB
+from nplm.generation import DEFAULT_CACHE_MB, SamplingConfig
 from nplm.runtime.alone import score_few
 from nplm.runtime.automaton import Automaton
 from nplm.runtime.automatoncache import AutomatonCache
@@ -94,10 +94,15 @@ class ScoredBatch:
 
 
 class Scorer:
-    """Scores strings with one model; what it has walked stays known between calls."""
+    """Scores strings with one model; what it has walked stays known between calls.
 
-    def __init__(self, cache: AutomatonCache) -> None:
-        self._cache = cache
+    Args:
+        sampling: of strings that are drawn by turns: what is walked for them is known to it too.
+            No score depends on it.
+    """
+
+    def __init__(self, cache: AutomatonCache, sampling: SamplingConfig | None = None) -> None:
+        self._cache, self._sampling = cache, sampling
 
     @classmethod
     def of(cls, model: StepModel, card: ModelCard, cache_mb: float = DEFAULT_CACHE_MB) -> "Scorer":
@@ -114,7 +119,7 @@ class Scorer:
         # Nothing is done outside the turn: threads that prepare while one walks take the
         # interpreter from it at every array operation, a fifth of the speed of eight threads.
         with self._cache.turn:
-            return self._score(self._cache.of(logs=True), texts)
+            return self._score(self._cache.of(self._sampling, logs=True), texts)
 
     def _score(self, automaton: Automaton, texts: list[str]) -> ScoredBatch:
         tokenizer = self._cache.card.tokenizer
