@@ -21,8 +21,6 @@ MAX_TEXT_MB = 256.0  # of a list; to build a data set of it takes up to twenty t
 WALK_SYMBOLS = 1 << 24  # of strings walked side by side: their number times the greatest length
 VAIN_SYMBOLS = 1 << 27  # drawn without a string before too few are found, counted likewise
 MAX_SUGGESTIONS = 1000
-MAX_EXPANSIONS = 200_000  # prefixes that a search for the most probable strings goes through
-QUEUE_SYMBOLS = 1 << 25  # of all these prefixes together
 MAX_PARAMETERS = 1 << 30  # of all networks; to train one takes sixteen bytes of memory
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from nplm.cli import latest
+from nplm.cli.conditions import condition_of
 from nplm.cli.console import Format, data_output, format_count, note, progress
 from nplm.cli.modelfile import open_file
 from nplm.commandline import command_line
@@ -171,43 +172,6 @@ def generate(
         for batch in sorting.sort_batches(counted(), sort) if sort else counted():
             file.write(batch.json_lines() if as_json else batch.lines())
     tally.show(longest)
-
-
-def condition_of(
-    match: str | None,
-    ends_with: str,
-    contains: list[str] | None,
-    length: str | None,
-    budget: int,
-    tolerance: float,
-    attempts: int,
-) -> Condition | None:
-    """What the options ask of whole strings; None where they ask nothing."""
-    condition = Condition(
-        match,
-        ends_with,
-        tuple(contains or ()),
-        Condition.length if length is None else read_lengths(length),
-        budget,
-        tolerance,
-        attempts,
-    )
-    return condition if condition.asks else None
-
-
-def read_lengths(text: str) -> tuple[int, int]:
-    """`4-12`, `4-`, `-12` or `8`: the least and the greatest.
-
-    Raises:
-        UsageError: it is none of these.
-    """
-    least, dash, most = text.partition("-")
-    numbers = [least, most] if dash else [least, least]
-    if not any(numbers) or not all(n.isascii() and n.isdigit() for n in filter(None, numbers)):
-        raise UsageError(f"`length` is {text!r}", "give 4-12, 4-, -12 or 8")
-    bounds = zip(numbers, Condition.length, strict=True)
-    least_number, most_number = (int(n) if n else bound for n, bound in bounds)
-    return least_number, most_number
 
 
 def read_strings(path: Path) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ COMMANDS = {  # in the order of the work: the file of each, and its name there
     "export": "export.app",
     "generate": "generate.generate",
     "score": "score.score",
+    "top": "top.top",
     "suggest": "suggest.suggest",
     "doctor": "doctor.doctor",
 }

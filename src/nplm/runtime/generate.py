@@ -92,7 +92,7 @@ def _chosen(
 ) -> Iterator[GeneratedBatch]:
     attempts = _attempts(cache.card, sampling, stream)
     if sampling.condition:
-        _check_condition(cache, sampling, prefix)
+        check_condition(cache, sampling, prefix)
     most = FIRST_ATTEMPTS if attempts else FIRST_BATCH
     found, last_found, first, rows = 0, stream.start, stream.start, min(batch, most)
     too_long = 0
@@ -128,7 +128,7 @@ def _attempts(card: ModelCard, sampling: SamplingConfig, stream: StreamConfig) -
     return Attempts(stream.seed, most, np.unique(hash_strings(strings)))
 
 
-def _check_condition(cache: AutomatonCache, sampling: SamplingConfig, prefix: list[int]) -> None:
+def check_condition(cache: AutomatonCache, sampling: SamplingConfig, prefix: list[int]) -> None:
     """Raise ConstraintError where no string of any model could be as asked for."""
     with cache.turn:
         pattern = cache.pattern(sampling)

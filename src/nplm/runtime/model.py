@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nplm.checks import check_path
-from nplm.generation import DEFAULT_CACHE_MB, Options, settle
+from nplm.generation import DEFAULT_CACHE_MB, Condition, Options, settle
 from nplm.runtime import generate as walks
 from nplm.runtime.automatoncache import AutomatonCache
 from nplm.runtime.modelcard import ModelCard
@@ -19,6 +19,7 @@ from nplm.runtime.onnxmodel import open_model
 from nplm.runtime.rank import SAMPLE, RankedBatch, RankScorer
 from nplm.runtime.score import Scored, ScoredBatch, Scorer
 from nplm.runtime.suggest import Suggestions, suggest
+from nplm.runtime.top import Top, top
 from nplm.runtime.walk import Generated, GeneratedBatch
 
 if TYPE_CHECKING:
@@ -146,6 +147,24 @@ class Model:
         if ranks is None or len(ranks.ranker) != sample:
             self._rank_scorer = ranks = RankScorer(self._cache, sample)
         return ranks.strings(strings)
+
+    def top(
+        self,
+        count: int = 20,
+        prefix: str = "",
+        max_length: int | None = None,
+        match: str | None = None,
+    ) -> Iterator[Top]:
+        """The most probable strings, exactly and in order; fewer where there are no more.
+
+        Raises:
+            ConstraintError: no string is as asked for, or too many are about as probable.
+            DataError: the prefix has a symbol the model does not know.
+            UsageError: an option is out of bounds.
+        """
+        condition = None if match is None else Condition(match)
+        batches = top(self._cache, count, prefix, max_length, condition)
+        return (string for batch in batches for string in batch.strings(self.card.tokenizer))
 
     def suggest(self, prefix: str, count: int = 10, max_length: int | None = None) -> Suggestions:
         """The most probable next symbols and whole strings after a prefix.

@@ -27,7 +27,7 @@ from nplm.runtime.score import ScoredBatch, Scorer
 SAMPLE, MAX_SAMPLE = 100_000, 10_000_000  # strings
 ENOUGH = 1_000  # strings of a length for a p-value
 DRAWN_LENGTH = 256  # symbols that a string of the sample may have, at least
-ATTEMPTS = 3_000  # at one string of a rare length
+ATTEMPTS, BUDGET = 1_000, 1 << 14  # at one string of a rare length, and before them
 TIE = 1e-9
 
 Values = NDArray[np.float64]
@@ -48,8 +48,8 @@ class RankedBatch:
         rank_error: (n,) its standard error.
         typicality: (n,) the share of the model's own strings that are less probable.
         p_value: (n,) the share of the model's own strings of its length that are as surprising or
-            more, itself counted: (k + 1) / (sampled + 1); not a number where the model's own strings
-            hardly ever have its length.
+            more, itself counted: (k + 1) / (sampled + 1); not a number where the model's own
+            strings hardly ever have its length.
     """
 
     scored: ScoredBatch
@@ -181,7 +181,7 @@ def draw_of_length(cache: AutomatonCache, seed: int, length: int, count: int) ->
     None where not one attempt in hundreds gives one.
     """
     symbols = length - 1
-    condition = Condition(length=(symbols, symbols), attempts=ATTEMPTS)
+    condition = Condition(length=(symbols, symbols), budget=BUDGET, attempts=ATTEMPTS)
     sampling = replace(own_sampling(cache.card), max_length=max(1, symbols), condition=condition)
     try:
         batches = generate_batches(cache, sampling, StreamConfig(count, seed), nats=True)

@@ -1,0 +1,86 @@
+"""`nplm top`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nplm.cli import latest
+from nplm.cli.conditions import condition_of
+from nplm.cli.console import Format, data_output, note
+
+if TYPE_CHECKING:
+    from nplm.runtime.top import TopBatch
+    from nplm.text.tokenizer import Tokenizer
+
+MANY = 1_000_000  # strings, from which on the memory that they need is told
+BYTES = 300  # of a string, its beginnings and their contexts among them (docs/log.md)
+
+
+def top(
+    model: Annotated[
+        Path | None, typer.Argument(help="model.onnx. (default: the one exported last)")
+    ] = None,
+    count: Annotated[int, typer.Option("-n", help="How many strings.")] = 20,
+    prefix: Annotated[str, typer.Option(help="Every string starts with it.")] = "",
+    match: Annotated[
+        str | None, typer.Option(help="A regular expression that whole strings match.")
+    ] = None,
+    ends_with: Annotated[str, typer.Option(help="Every string ends with it.")] = "",
+    contains: Annotated[
+        list[str] | None, typer.Option(help="Every string has it somewhere; may be repeated.")
+    ] = None,
+    length: Annotated[
+        str | None, typer.Option(metavar="M-N", help="Symbols of a string: 4-12, 4-, -12 or 8.")
+    ] = None,
+    max_length: Annotated[
+        int | None,
+        typer.Option(help="Longest string. (default: twice the longest training string)"),
+    ] = None,
+    output_format: Annotated[Format, typer.Option("--format", help="What is printed.")] = "text",
+    out: Annotated[Path | None, typer.Option(help="File to write. (default: stdout)")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
+) -> None:
+    """The most probable strings, exactly and in order.
+
+    A line of text: nats, string. The nats are those of `nplm score`.
+    """
+    from nplm.runtime.automatoncache import AutomatonCache
+    from nplm.runtime.top import top as find
+
+    condition = condition_of(match, ends_with, contains, length)
+    onnx = latest.open_model(model)
+    if out is not None:
+        from nplm.occupied import refuse_input
+
+        refuse_input(out, Path(onnx.where))
+    if count >= MANY:
+        note(f"this needs up to {count * BYTES / 1e9:.1f} GB")
+    batches = find(AutomatonCache(onnx, onnx.card), count, prefix, max_length, condition)
+    given = 0
+    with data_output(out, force=force) as file:
+        for batch in batches:
+            lines = _json if output_format == "jsonl" else _text
+            file.write(lines(batch, onnx.card.tokenizer, given))
+            given += len(batch.nats)
+    if given < count:
+        note(f"there are no more than {given:,}")
+
+
+def _text(batch: "TopBatch", tokenizer: "Tokenizer", _: int) -> bytes:
+    pairs = zip(batch.nats.tolist(), tokenizer.decode(batch.symbols), strict=True)
+    return "".join([f"{nats:.6f}\t{text}\n" for nats, text in pairs]).encode("utf-8")
+
+
+def _json(batch: "TopBatch", tokenizer: "Tokenizer", given: int) -> bytes:
+    from nplm.text.jsonlines import json_lines
+
+    per_symbol = batch.nats / (batch.symbols.lengths + 1)
+    return json_lines(
+        {
+            "rank": list(range(given + 1, given + 1 + len(batch.nats))),
+            "nats": batch.nats.tolist(),
+            "nats_per_symbol": per_symbol.round(6).tolist(),
+            "text": tokenizer.decode(batch.symbols),
+        }
+    )

@@ -1,0 +1,154 @@
+"""The most probable strings against all strings there are, and against a search with a heap."""
+
+import heapq
+import itertools
+import math
+import re
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from nplm.checks import MAX_SIZE
+from nplm.errors import ConstraintError, DataError, UsageError
+from nplm.generation import Condition
+from nplm.runtime.automatoncache import AutomatonCache
+from nplm.runtime.model import Model
+from nplm.runtime.onnxmodel import open_model
+from nplm.runtime.suggest import suggest
+from nplm.runtime.top import top
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "tiny.onnx"
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return Model(GOLDEN)
+
+
+def by_heap(model: Model, count: int, prefix: str, longest: int) -> list[tuple[float, str]]:
+    """Best first: the first whole strings to leave the queue are the most probable ones."""
+    cache = AutomatonCache(model._model, model.card)
+    symbols = model.card.vocab.symbols
+    rows: dict[str, NDArray[np.float64]] = {}
+
+    def row(text: str) -> NDArray[np.float64]:
+        end = text[-model.card.block_size :]
+        key = end if len(text) >= model.card.block_size else "^" + end
+        if key not in rows:
+            with cache.turn:
+                automaton = cache.of(logs=True)
+                rows[key] = automaton.log_rows(automaton.after(model.card.encode(text)))[0]
+        return rows[key]
+
+    nats = -sum(row(prefix[:t])[model.card.encode(prefix)[t]] for t in range(len(prefix)))
+    queue, found = [(nats, prefix, False)], []
+    while queue and len(found) < count:
+        nats, text, ended = heapq.heappop(queue)
+        if ended:
+            found.append((nats, text))
+            continue
+        costs = nats - row(text)
+        heapq.heappush(queue, (costs[0], text, True))
+        if len(text) < longest:
+            for k, symbol in enumerate(symbols, start=1):
+                heapq.heappush(queue, (costs[k], text + symbol, False))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("count", "prefix", "longest"),
+    [(10_000, "", 20), (2_500, "a", 6), (300, "mar", 12), (50, "", 2), (20, "ab", 2)],
+)
+def test_the_same_as_a_heap_finds(model: Model, count: int, prefix: str, longest: int) -> None:
+    found = list(model.top(count, prefix, longest))
+    expected = by_heap(model, count, prefix, longest)
+    assert [string.nats for string in found] == pytest.approx([nats for nats, _ in expected])
+    for nats, group in itertools.groupby(expected, key=lambda pair: round(pair[0], 9)):
+        texts = {text for _, text in group}
+        if nats < found[-1].nats - 1e-8:  # of those as probable as the last one some are cut
+            assert texts == {s.text for s in found if abs(s.nats - nats) < 2e-9}
+
+
+def test_nats_are_those_of_score(model: Model) -> None:
+    found = list(model.top(500))
+    scored = model.score([string.text for string in found])
+    assert [s.nats for s in found] == pytest.approx([s.nats for s in scored], rel=1e-12)
+    assert [s.nats for s in found] == sorted(s.nats for s in found)
+
+
+@pytest.mark.parametrize("pattern", ["ma.*", ".*n", ".*aa.*", ".a.", "[aeiou]{2,3}"])
+@pytest.mark.parametrize("count", [30, 3000])
+def test_of_a_pattern(model: Model, pattern: str, count: int) -> None:
+    found = list(model.top(count, max_length=7, match=pattern))
+    among = [s for s in model.top(60_000, max_length=7) if re.fullmatch(pattern, s.text)]
+    assert found[: len(among)] == among[: len(found)]
+    assert all(re.fullmatch(pattern, string.text) for string in found)
+
+
+def test_fewer_where_there_are_no_more(model: Model) -> None:
+    assert len(list(model.top(100, max_length=1))) == 1 + len(model.card.vocab.symbols)
+    assert [s.text for s in model.top(5, match="an|na")] in (["an", "na"], ["na", "an"])
+    assert list(model.top(0)) == []
+
+
+def test_a_small_cache_finds_the_same(model: Model) -> None:
+    small = AutomatonCache(model._model, model.card, cache_mb=0.5)
+    nats = np.concatenate([batch.nats for batch in top(small, 5000)])
+    assert nats.tolist() == [string.nats for string in model.top(5000)]
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"count": -1}, UsageError),
+        ({"count": 10**12}, UsageError),
+        ({"prefix": "\u00e9"}, DataError),
+        ({"prefix": "anna", "max_length": 3}, ConstraintError),
+        ({"prefix": "b", "match": "a.*"}, ConstraintError),
+        ({"match": "(a"}, UsageError),
+    ],
+)
+def test_bad_options(model: Model, options: dict[str, object], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        model.top(**options)  # type: ignore[arg-type]
+
+
+class Endless:
+    """A model of which no string ends, and whose next symbol is nearly always the first."""
+
+    block_size = 1
+
+    def __init__(self, vocab_size: int) -> None:
+        self.vocab_size = vocab_size
+
+    def __call__(self, contexts: NDArray[np.int64]) -> NDArray[np.float32]:
+        logits = np.zeros((len(contexts), self.vocab_size), np.float32)
+        logits[:, 0], logits[:, 1] = -60, 30
+        return logits
+
+
+def test_a_search_that_would_not_end(tiny_model: Path) -> None:
+    card = open_model(tiny_model).card
+    cache = AutomatonCache(Endless(len(card.vocab)), card)
+    tracemalloc.start()
+    with pytest.raises(ConstraintError, match=r"not certain.*`max_length`"):
+        suggest(cache, "", 5, MAX_SIZE)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 40e6
+
+
+def test_a_condition_of_several(model: Model) -> None:
+    condition = Condition(ends_with="a", contains=("n",), length=(4, 5))
+    cache = AutomatonCache(model._model, model.card)
+    texts = [t for batch in top(cache, 40, condition=condition) for t in _texts(model, batch)]
+    assert all(t.endswith("a") and "n" in t and 4 <= len(t) <= 5 for t in texts)
+    assert len(set(texts)) == 40
+    assert math.isfinite(sum(s.nats for s in model.score(texts)))
+
+
+def _texts(model: Model, batch: object) -> list[str]:
+    return model.card.tokenizer.decode(batch.symbols)  # type: ignore[attr-defined]
