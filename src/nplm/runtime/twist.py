@@ -24,6 +24,7 @@ from nplm.text.vocab import BOUNDARY
 
 MAX_ENTRIES = 1 << 23  # expanded states times symbols, 12 bytes each while h is solved
 CHUNK_ENTRIES = 1 << 16  # rows times symbols that are made at once
+MANY = 1 << 14  # expanded states, from which on a level twice as large as the last is not expanded
 MAX_SWEEPS = 1000
 DEAD, OPEN = -1, -2  # what is no expanded state: h is 0, or 1
 Floats = NDArray[np.float64]
@@ -202,7 +203,8 @@ class Product:
         """Find h on the states that are nearest to the one after `symbols`, breadth first.
 
         Args:
-            budget: states to expand, at most; fewer where there are many symbols.
+            budget: states to expand, at most; fewer where there are many symbols, or where levels
+                go on growing.
             tolerance: sweeps end when h(start) and the sum of all h fall by no more of themselves.
         """
         expansion = self._expand(self.key_after(symbols), min(budget, self.most))
@@ -238,8 +240,11 @@ class Product:
             keys, which = distinct(self.keys_after(level[places], symbols))
             found = table.find(keys)
             new = np.flatnonzero(found < 0)
-            complete &= len(table) + len(new) <= budget
-            new = new[: budget - len(table)]
+            room = budget - len(table)
+            if len(table) >= MANY and len(new) > 2 * len(level):
+                room = 0  # it grows without end in sight: the bound would stay loose
+            complete &= len(new) <= room
+            new = new[:room]
             found[new] = len(table) + np.arange(len(new))
             found[found < 0] = OPEN
             leads[places, symbols] = found[which]
