@@ -180,6 +180,22 @@ def test_strings_do_not_depend_on_what_is_drawn_beside_them() -> None:
     assert [s.text for part in batches for s in part.strings()] == whole
 
 
+def test_a_loose_bound_is_not_used() -> None:
+    """Then whole strings are looked at, which gives what is accepted of the plain attempts."""
+    model = Table(8)
+    sampling = SamplingConfig(max_length=LONGEST, condition=Condition(".*ab", budget=1))
+    cache = AutomatonCache(model, CARD)
+    with cache.turn:
+        assert not cache.of(sampling).rejects
+    plain = drawn(
+        model, SamplingConfig(max_length=LONGEST), StreamConfig(300, seed=1, cut=True), 64
+    )
+    found = drawn(model, sampling, StreamConfig(300, seed=1), 64)
+    first = [k for k, text in enumerate(plain) if text.endswith("ab") and len(text) < LONGEST]
+    assert [found[k] for k in first] == [plain[k] for k in first]
+    assert all(text.endswith("ab") for text in found)
+
+
 def test_nats_are_the_models_own() -> None:
     model = Table(5)
     sampling = SamplingConfig(temperature=0.7, max_length=LONGEST, condition=Condition("a.*c"))

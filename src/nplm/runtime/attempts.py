@@ -15,6 +15,7 @@ from nplm.generation import SamplingConfig
 from nplm.runtime.alone import Drawn
 from nplm.runtime.automaton import Automaton
 from nplm.runtime.novelty import hash_strings
+from nplm.runtime.pattern import Pattern
 from nplm.runtime.sampling import uniforms_at
 from nplm.runtime.walk import Uniforms, draw_side_by_side
 from nplm.text.strings import Strings
@@ -30,11 +31,13 @@ class Attempts:
     Attributes:
         most: attempts of one string, after which none is expected to come.
         excluded: ascending 64-bit hashes of strings that do not count.
+        pattern: what strings must be accepted by, where the automaton does not reject others.
     """
 
     seed: int
     most: int
     excluded: NDArray[np.uint64]
+    pattern: Pattern | None
 
     def draw(
         self,
@@ -88,6 +91,8 @@ class Attempts:
             return u
 
         strings, counts, nats = draw_side_by_side(automaton, sampling, prefix, fill, len(index))
+        if self.pattern and not automaton.rejects:
+            counts &= self.pattern.accepts(strings)
         if len(self.excluded):
             hashes = hash_strings(strings)
             places = np.searchsorted(self.excluded, hashes).clip(max=len(self.excluded) - 1)

@@ -80,7 +80,7 @@ class AutomatonCache:
         condition = sampling.condition
         product = Product(maker, self.pattern(sampling), self._bytes)
         product.solve(self.card.encode(sampling.prefix), condition.budget, condition.tolerance)
-        return product
+        return maker if product.bound.is_loose else product
 
     def pattern(self, sampling: SamplingConfig) -> Pattern:
         """The automaton of the condition that options have; the last one is kept."""

@@ -20,6 +20,7 @@ from nplm.runtime.condition import shortest
 from nplm.runtime.hashset import HashSet
 from nplm.runtime.modelcard import ModelCard
 from nplm.runtime.novelty import hash_strings
+from nplm.runtime.pattern import Pattern
 from nplm.runtime.walk import Generated, GeneratedBatch, walk
 from nplm.stepmodel import StepModel
 
@@ -90,9 +91,7 @@ def _chosen(
     nats: bool,
     batch: int,
 ) -> Iterator[GeneratedBatch]:
-    attempts = _attempts(cache.card, sampling, stream)
-    if sampling.condition:
-        check_condition(cache, sampling, prefix)
+    attempts = _attempts(cache, sampling, stream, prefix)
     most = FIRST_ATTEMPTS if attempts else FIRST_BATCH
     found, last_found, first, rows = 0, stream.start, stream.start, min(batch, most)
     too_long = 0
@@ -119,17 +118,20 @@ def _chosen(
         yield part
 
 
-def _attempts(card: ModelCard, sampling: SamplingConfig, stream: StreamConfig) -> Attempts | None:
+def _attempts(
+    cache: AutomatonCache, sampling: SamplingConfig, stream: StreamConfig, prefix: list[int]
+) -> Attempts | None:
     """How strings are drawn until they count; None where each is drawn once."""
     if sampling.condition is None and not stream.excluding:
         return None
-    strings = card.tokenizer.encode(stream.excluding)
+    pattern = check_condition(cache, sampling, prefix) if sampling.condition else None
+    strings = cache.card.tokenizer.encode(stream.excluding)
     most = (sampling.condition or Condition()).attempts
-    return Attempts(stream.seed, most, np.unique(hash_strings(strings)))
+    return Attempts(stream.seed, most, np.unique(hash_strings(strings)), pattern)
 
 
-def check_condition(cache: AutomatonCache, sampling: SamplingConfig, prefix: list[int]) -> None:
-    """Raise ConstraintError where no string of any model could be as asked for."""
+def check_condition(cache: AutomatonCache, sampling: SamplingConfig, prefix: list[int]) -> Pattern:
+    """The automaton of a condition; ConstraintError where no string of any model could be so."""
     with cache.turn:
         pattern = cache.pattern(sampling)
     state = pattern.after(prefix)
@@ -143,6 +145,7 @@ def check_condition(cache: AutomatonCache, sampling: SamplingConfig, prefix: lis
             f"has {least}",
             "give a larger `max_length`",
         )
+    return pattern
 
 
 def _draw_again(

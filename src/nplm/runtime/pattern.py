@@ -23,6 +23,7 @@ from nplm.runtime.expression import (
 )
 from nplm.runtime.minimization import DEAD, blocks
 from nplm.runtime.patternsyntax import literal, parse
+from nplm.text.strings import Strings
 from nplm.text.vocab import BOUNDARY
 
 __all__ = [
@@ -75,6 +76,19 @@ class Pattern:
         for k in ids:
             state = int(self.next[state, self.classes[k]])
         return state
+
+    def accepts(self, strings: Strings) -> NDArray[np.bool_]:
+        """(n,) for each string whether it is accepted."""
+        order = np.argsort(-strings.lengths, kind="stable")  # those that go on are the first ones
+        starts, lengths = strings.offsets[:-1][order], strings.lengths[order]
+        ids = strings.ids.astype(np.int64)
+        states = np.full(len(order), self.start)
+        for t in range(int(lengths.max(initial=0))):
+            going = int(np.searchsorted(-lengths, -t, side="left"))
+            states[:going] = self.step(states[:going], ids[starts[:going] + t])
+        accepted = np.empty(len(order), np.bool_)
+        accepted[order] = self.accepting[states]
+        return accepted
 
 
 def compile_patterns(

@@ -133,9 +133,7 @@ def top(
     check_lengths(sampling, len(ids))
     pattern = None
     if condition:
-        check_condition(cache, sampling, ids)
-        with cache.turn:
-            pattern = cache.pattern(sampling)
+        pattern = check_condition(cache, sampling, ids)
     if not count:
         return iter(())
     threshold = _threshold(cache, sampling, count) if count > FEW else None

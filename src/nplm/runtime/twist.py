@@ -25,6 +25,7 @@ from nplm.text.vocab import BOUNDARY
 MAX_ENTRIES = 1 << 23  # expanded states times symbols, 12 bytes each while h is solved
 CHUNK_ENTRIES = 1 << 16  # rows times symbols that are made at once
 MANY = 1 << 14  # expanded states, from which on a level twice as large as the last is not expanded
+LOOSE = 0.2  # h(start)
 MAX_SWEEPS = 1000
 DEAD, OPEN = -1, -2  # what is no expanded state: h is 0, or 1
 Floats = NDArray[np.float64]
@@ -86,6 +87,15 @@ class Bound:
     h: Floats
     start: float
     complete: bool
+
+    @property
+    def is_loose(self) -> bool:
+        """Whether it hardly says more than that a string may be accepted.
+
+        Then rows of the model alone, each good for every state of the pattern, and a look at whole
+        strings are sooner (docs/log.md).
+        """
+        return not self.complete and self.start > LOOSE
 
 
 class Product:
