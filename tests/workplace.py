@@ -37,6 +37,7 @@ HEAVY = {
     "export": ("nplm.export.onnxfile", "torch.onnx._internal.exporter._core", "torch.export"),
     "generate": ("onnxruntime", "nplm.runtime.onnxmodel", "nplm.runtime.generate"),
     "score": ("onnxruntime", "nplm.runtime.onnxmodel", "nplm.runtime.score"),
+    "top": ("nplm.runtime.top", "nplm.runtime.onnxmodel"),
     "report": ("nplm.report.content", "nplm.report.page"),
     "plot": ("nplm.report.figures",),
 }
@@ -76,6 +77,7 @@ COMMANDS = {
             "export", "export onnx checkpoints/runK --out exports/out.onnx", "exports/out.onnx"
         ),
         Command("generate", "generate model.onnx -n 5000 --seed K --out out.txt", "out.txt"),
+        Command("top", "top model.onnx -n 300K --out top.txt", "top.txt"),
         Command("score", "score model.onnx listK.txt --out scores.txt", "scores.txt"),
         Command("report", "report checkpoints/runK --out page.html", "page.html"),
         Command("plot", "plot loss checkpoints/runK --out loss.png", "loss.png"),

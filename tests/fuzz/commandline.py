@@ -71,8 +71,22 @@ USUAL = {  # of an argument, by its name: what makes a command work
     "words": ["exports/names.onnx"],
     "data": ["data/names", "data/lesson"],
     "out": ["x", "new/x", "out.html", "out.png"],
+    "excluding": ["data/names.txt"],
+    "match": ["ma.*", ".*n", "[aeiou]{2,3}", "(a|b)*a(a|b){20}", "(a", "a(?=b)", ".{0,99999}", "é"],
+    "length": ["4-12", "12-4", "-3", "5-", "7", "999999999-", "-"],
 }
-INPUTS = {"source", "target", "run", "folder", "model", "first", "second", "config", "data"}
+INPUTS = {
+    "source",
+    "target",
+    "run",
+    "folder",
+    "model",
+    "first",
+    "second",
+    "config",
+    "data",
+    "excluding",
+}
 STDIN = [
     b"",
     b"emma\nmaria\n",
