@@ -170,6 +170,7 @@ def test_options_of_a_fixed_set_know_it() -> None:
         "nplm dataset build --normalize": get_args(Normalization),
         "nplm eval --split": get_args(SplitName),
         "nplm generate --format": ("text", "jsonl"),
+        "nplm top --format": ("text", "jsonl"),
         "nplm generate --runtime": ("onnx", "torch"),
         "nplm generate --sort": ("probability", "per-symbol", "text"),
         "nplm score --format": ("text", "jsonl"),

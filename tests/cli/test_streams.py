@@ -62,13 +62,13 @@ def test_help(nplm: "Nplm", command: str, help_option: str) -> None:
 
 def test_help_is_asked_of_every_command() -> None:
     assert {"", "dataset build", "plot sweep", "suggest"} < set(COMMANDS)
-    assert len(COMMANDS) == len(set(COMMANDS)) == 18
+    assert len(COMMANDS) == len(set(COMMANDS)) == 19
 
 
 def test_help_lists_the_commands_in_the_order_of_the_work(nplm: "Nplm") -> None:
     help_text = nplm.ok("--help").out.decode()
     order = ("dataset", "train", "sweep", "eval", "plot", "report", "export", "generate")
-    order += ("score", "suggest", "doctor")
+    order += ("score", "top", "suggest", "doctor")
     assert re.findall(r"^\u2502 ([a-z]+) ", help_text, re.MULTILINE) == list(order)
 
 

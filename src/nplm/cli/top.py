@@ -1,5 +1,6 @@
 """`nplm top`."""
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,7 +70,8 @@ def top(
 
 def _text(batch: "TopBatch", tokenizer: "Tokenizer", _: int) -> bytes:
     pairs = zip(batch.nats.tolist(), tokenizer.decode(batch.symbols), strict=True)
-    return "".join([f"{nats:.6f}\t{text}\n" for nats, text in pairs]).encode("utf-8")
+    lines = "%.6f\t%s\n" * len(batch.nats) % tuple(chain.from_iterable(pairs))  # one formatting
+    return lines.encode("utf-8")
 
 
 def _json(batch: "TopBatch", tokenizer: "Tokenizer", given: int) -> bytes:

@@ -35,9 +35,9 @@ from nplm.text.vocab import BOUNDARY
 MOST = 10_000_000  # strings, of which the search holds some 3 GB
 # How far a search goes, in beginnings; a level counts as some, for it takes the time of them.
 WORK, WORK_PER_STRING, WORK_PER_LEVEL = 1_000_000, 100, 100
-SAMPLE = 20_000  # strings for the first threshold
+SAMPLE = 50_000  # strings for the first threshold
 FEW = 2_000  # strings, for which trying thresholds is sooner than a sample
-SPARE = 1.1  # times as many strings as are asked for, by the estimate
+SPARE = 1.05  # times as many strings as are asked for, by the estimate
 CHUNK_ENTRIES = 1 << 19  # of rows that are read at once
 BATCH = 1 << 16  # strings given at once
 Floats = NDArray[np.float64]
@@ -265,15 +265,16 @@ class _Search:
             if ends_only:
                 cost[:, BOUNDARY + 1 :] = np.inf
             within = cost <= threshold
-            left_out |= bool((~within & np.isfinite(cost)).any())
+            left_out = left_out or bool((~within & np.isfinite(cost)).any())
             ends = np.flatnonzero(within[:, BOUNDARY])
             ending.append(first + ends)
             ended.append(cost[ends, BOUNDARY])
             within[:, BOUNDARY] = False
-            rows, columns = np.nonzero(within)
+            places = np.flatnonzero(within)
+            rows, columns = np.divmod(places, cost.shape[1])
             parents.append(first + rows)
             symbols.append(columns.astype(dtype))
-            costs.append(cost[rows, columns])
+            costs.append(np.take(cost, places))
         whole = np.concatenate(ending), np.concatenate(ended)
         return (
             np.concatenate(parents),
