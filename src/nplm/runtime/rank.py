@@ -82,6 +82,7 @@ class Ranker:
             self._squares = np.concatenate([[0.0], np.cumsum(terms**2)])
         self._of_length = dict(_by_length(nats, lengths))
         self._draw_of_length = draw_of_length
+        self._drawn: set[int] = set()  # lengths of which more were asked for
 
     @classmethod
     def of(
@@ -149,14 +150,13 @@ class Ranker:
 
     def _own_of_length(self, length: int) -> Values | None:
         """(m,) ascending nats of the model's own strings of a length; None where they are few."""
-        own = self._of_length.get(length)
-        if own is not None and len(own) >= ENOUGH:
-            return own
-        drawn = self._draw_of_length and self._draw_of_length(length, ENOUGH)
-        if drawn is None:
-            return None
-        self._of_length[length] = own = np.sort(drawn)
-        return own
+        own = self._of_length.get(length, np.empty(0))
+        if len(own) < ENOUGH and self._draw_of_length and length not in self._drawn:
+            self._drawn.add(length)
+            drawn = self._draw_of_length(length, ENOUGH)
+            if drawn is not None:
+                self._of_length[length] = own = np.sort(drawn)
+        return own if len(own) >= ENOUGH else None
 
 
 class RankScorer:
