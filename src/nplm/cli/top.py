@@ -9,13 +9,14 @@ import typer
 from nplm.cli import latest
 from nplm.cli.conditions import condition_of
 from nplm.cli.console import Format, data_output, note
+from nplm.generation import DEFAULT_CACHE_MB
 
 if TYPE_CHECKING:
     from nplm.runtime.top import TopBatch
     from nplm.text.tokenizer import Tokenizer
 
 MANY = 1_000_000  # strings, from which on the memory that they need is told
-BYTES = 300  # of a string, its beginnings and their contexts among them (docs/log.md)
+BYTES = 300  # of a string, its beginnings among them, beside what the cache of contexts may take
 
 
 def top(
@@ -56,7 +57,7 @@ def top(
 
         refuse_input(out, Path(onnx.where))
     if count >= MANY:
-        note(f"this needs up to {count * BYTES / 1e9:.1f} GB")
+        note(f"this needs up to {DEFAULT_CACHE_MB / 1e3 + count * BYTES / 1e9:.1f} GB")
     batches = find(AutomatonCache(onnx, onnx.card), count, prefix, max_length, condition)
     given = 0
     with data_output(out, force=force) as file:

@@ -73,6 +73,14 @@ class AutomatonCache:
         self._by_options[key] = automaton  # the last one is the one used last
         return automaton
 
+    def of_condition(self, sampling: SamplingConfig) -> Automaton:
+        """An automaton to search, whose logarithms are of twisted rows; it is not kept."""
+        maker = RowMaker(self.model, self._constraint(sampling), sampling, logs=True)
+        product = Product(maker, self.pattern(sampling), self._bytes, twisted_logs=True)
+        condition = sampling.condition or Condition()
+        product.solve(self.card.encode(sampling.prefix), condition.budget, condition.tolerance)
+        return make_automaton(product, self._bytes)
+
     def _maker(self, sampling: SamplingConfig | None, logs: bool) -> Maker:
         maker = RowMaker(self.model, self._constraint(sampling), sampling, logs)
         if sampling is None or sampling.condition is None:

@@ -26,7 +26,6 @@ from nplm.runtime.generate import (
     default_max_length,
     generate_batches,
 )
-from nplm.runtime.pattern import Pattern
 from nplm.runtime.rank import own_sampling
 from nplm.text.strings import Strings
 from nplm.text.tokenizer import Tokenizer
@@ -34,7 +33,7 @@ from nplm.text.vocab import BOUNDARY
 
 MOST = 10_000_000  # strings, of which the search holds some 3 GB
 # How far a search goes, in beginnings; a level counts as some, for it takes the time of them.
-WORK, WORK_PER_STRING, WORK_PER_LEVEL = 1_000_000, 100, 100
+WORK, WORK_PER_STRING, WORK_PER_LEVEL = 2_000_000, 200, 100
 SAMPLE = 50_000  # strings for the first threshold
 FEW = 2_000  # strings, for which trying thresholds is sooner than a sample
 SPARE = 1.05  # times as many strings as are asked for, by the estimate
@@ -131,15 +130,18 @@ def top(
     )
     ids = card.encode(prefix)
     check_lengths(sampling, len(ids))
-    pattern = None
     if condition:
-        pattern = check_condition(cache, sampling, ids)
+        check_condition(cache, sampling, ids)
     if not count:
         return iter(())
     threshold = _threshold(cache, sampling, count) if count > FEW else None
     with cache.turn:
-        search = _Search(cache.of(logs=True), len(card.vocab.symbols), pattern, ids, longest)
-        found = search.most_probable(count, threshold)
+        start = nats_of(cache.of(logs=True), ids)
+        automaton = cache.of_condition(sampling) if condition else cache.of(logs=True)
+        search = _Search(automaton, len(card.vocab.symbols), ids, longest)
+        if condition:  # the share of what is accepted at most is part of each string's nats
+            start -= math.log(automaton.accepted_at_most or 1.0)
+        found = search.most_probable(count, start, threshold)
     return _in_order(found, ids, count, card.tokenizer.dtype)
 
 
@@ -179,26 +181,22 @@ class _Search:
 
     Args:
         width: symbols that may be drawn, whose ids are 1 to `width`.
-        pattern: what strings must be accepted by.
         prefix: ids that every string begins with.
     """
 
-    def __init__(
-        self,
-        automaton: Automaton,
-        width: int,
-        pattern: Pattern | None,
-        prefix: list[int],
-        longest: int,
-    ) -> None:
-        self._automaton, self._width, self._pattern = automaton, width, pattern
+    def __init__(self, automaton: Automaton, width: int, prefix: list[int], longest: int) -> None:
+        self._automaton, self._width = automaton, width
         self._prefix, self._longest = prefix, longest
-        self._nats = nats_of(automaton, prefix)
-        self._work = 0
+        self._start, self._work = 0.0, 0
 
-    def most_probable(self, count: int, threshold: float | None) -> _Found:
-        """Within a threshold that has at least `count` strings, or all there are."""
-        within = self._nats + 2.0 if threshold is None else threshold
+    def most_probable(self, count: int, start: float, threshold: float | None) -> _Found:
+        """Within a threshold that has at least `count` strings, or all there are.
+
+        Args:
+            start: nats of the prefix, the least that a string may have.
+        """
+        self._start = start
+        within = start + 2.0 if threshold is None else threshold
         self._work = WORK + WORK_PER_STRING * count
         while True:
             found, left_out = self._within(within)
@@ -209,14 +207,13 @@ class _Search:
 
     def _within(self, threshold: float) -> tuple[_Found, bool]:
         """The strings within a threshold, and whether beginnings were left out by it."""
-        states, nats = self._automaton.after(self._prefix), np.array([self._nats])
-        accepted = np.array([self._pattern.after(self._prefix) if self._pattern else 0])
+        states, nats = self._automaton.after(self._prefix), np.array([self._start])
         levels: list[_Level] = []
         ends: list[tuple[Numbers, Floats]] = []
         left_out = False
         for length in range(len(self._prefix), self._longest + 1):
             parents, symbols, costs, end, left = self._follow(
-                states, nats, accepted, threshold, ends_only=length == self._longest
+                states, nats, threshold, ends_only=length == self._longest
             )
             ends.append(end)
             left_out |= left
@@ -231,8 +228,6 @@ class _Search:
             levels.append(_Level(parents.astype(np.int32), symbols))
             states = self._automaton.step(states[parents], symbols.astype(np.int64))
             nats = costs
-            if self._pattern:
-                accepted = self._pattern.step(accepted[parents], symbols.astype(np.int64))
         level = np.repeat(np.arange(len(ends), dtype=np.int32), [len(place) for place, _ in ends])
         places = np.concatenate([place for place, _ in ends]).astype(np.int32)
         return _Found(levels, level, places, np.concatenate([x for _, x in ends])), left_out
@@ -241,7 +236,6 @@ class _Search:
         self,
         states: States,
         nats: Floats,
-        accepted: Numbers,
         threshold: float,
         *,
         ends_only: bool,
@@ -260,8 +254,6 @@ class _Search:
             chunk = slice(first, first + size)
             cost = nats[chunk, None] - self._automaton.log_rows(states[chunk])
             cost = cost[:, : self._width + 1]
-            if self._pattern:
-                self._forbid(cost, accepted[chunk])
             if ends_only:
                 cost[:, BOUNDARY + 1 :] = np.inf
             within = cost <= threshold
@@ -283,14 +275,6 @@ class _Search:
             whole,
             left_out,
         )
-
-    def _forbid(self, cost: Floats, accepted: Numbers) -> None:
-        """Set what leads to no string of the pattern to infinite nats."""
-        assert self._pattern
-        after = self._pattern.next[accepted][:, self._pattern.classes[: self._width + 1]]
-        dead = ~self._pattern.live[after]
-        dead[:, BOUNDARY] = ~self._pattern.accepting[accepted]
-        cost[dead] = np.inf
 
 
 def _in_order(

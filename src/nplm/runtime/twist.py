@@ -107,13 +107,22 @@ class Product:
     Args:
         maker: of the model, with sampling options.
         cache_bytes: of the automaton, which contexts may take a part of.
+        twisted_logs: logarithms are those of the twisted rows. Those of a string add up to its own,
+            less that of h(start).
     """
 
-    def __init__(self, maker: RowMaker, pattern: Pattern, cache_bytes: float) -> None:
+    def __init__(
+        self,
+        maker: RowMaker,
+        pattern: Pattern,
+        cache_bytes: float,
+        *,
+        twisted_logs: bool = False,
+    ) -> None:
         self.logs, self.rejects = maker.logs, True
         self.vocab_size, self.columns = maker.vocab_size, maker.columns + 1
         self.key_dtype = max(maker.key_dtype, np.min_scalar_type(len(pattern.next)))
-        self._maker, self._pattern = maker, pattern
+        self._maker, self._pattern, self._twisted_logs = maker, pattern, twisted_logs
         self._contexts = ContextRows(maker, int(cache_bytes / self.kept_bytes / 2))
         # What a symbol does to the pattern, but for what is known of expanded states.
         self._open = np.where(pattern.live, OPEN, DEAD).astype(np.int32)
@@ -163,6 +172,9 @@ class Product:
         for start in range(0, len(keys), size):
             chunk = slice(start, start + len(keys[start : start + size]))
             weights, logs = self._twisted(keys[chunk])
+            if self._twisted_logs:
+                with np.errstate(divide="ignore"):
+                    logs = np.log(weights)
             cdf = np.full((len(weights), cdf_width), NEVER)
             np.cumsum(weights, axis=1, out=cdf[:, : self.vocab_size])
             padded = np.zeros((len(weights), log_width))
