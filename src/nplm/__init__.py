@@ -95,9 +95,9 @@ def train(
         out: the run's folder.
         preset: the settings to begin with, by name or whole (as `Run.config`); None is "default"
             or, to resume, the run's own.
-        device: "cpu", "cuda", "cuda:N" or "auto": CUDA where that gains time.
+        device: "cpu", "cuda", "cuda:N" or "auto": CUDA for ten minutes' work.
         resume: go on with the run that is in `out`, with the same data and settings.
-        force: replace the run that is in `out`, when the new one has taken all its steps: until
+        force: replace the run that is in `out`, when the new one is trained to its end: until
             then that is in the folder `out`.new, which can be given with `resume`.
         on_event: called with all that happens: `Started`, `Stepped`, `Evaluated` and `Saved`.
         progress: show a bar, on a terminal (on stderr) or in a notebook.

@@ -16,14 +16,15 @@ from nplm.cli.settings import HELP
 from nplm.cli.sweep import parse_grid
 from nplm.config import DatasetConfig, RunConfig
 from nplm.errors import DataError, ExistsError, InUseError, UsageError
-from nplm.presets import override, preset
+from nplm.presets import EARLIER, override, preset
+from nplm.runs import run
 from nplm.runs import sweep as sweeps
 from nplm.runs.facts import read_facts
 from nplm.runs.header import is_finished
 from nplm.runs.layout import LAST, LOSSES, METRICS
 from nplm.runs.metrics import metrics
 from nplm.runs.sweep import Progress
-from nplm.runs.trials import RESULTS, TRIALS, Outcome, Trial, best, plan, results
+from nplm.runs.trials import RESULTS, TRIALS, Outcome, Trial, best, goes_on, plan, results
 from nplm.temporaries import temporary_for
 from nplm.text import datafolder, dataset, sources
 
@@ -219,6 +220,23 @@ def test_a_stopped_trial_goes_on_where_it_was(
     assert (kept, second.values) == (first, {"steps": 60})
     assert (stopped / METRICS).read_bytes().startswith(logged)  # the seconds of the first life, too
     assert (stopped / LOSSES).read_bytes() == (run_folder / LOSSES).read_bytes()
+
+
+def test_a_sweep_of_an_earlier_version_without_results_is_known_by_its_trials(
+    small: dataset.Dataset, small_folder: Path, tmp_path: Path
+) -> None:
+    """Its presets were others; nothing but a trial that was begun tells of them."""
+    folder, grid = tmp_path / "sweep", {"learning_rate": [0.001, 0.002]}
+    small_run = {"steps": 4, "hidden_size": 8, "embedding_size": 3, "batch_size": 16}
+    now, then = (
+        plan(override(settings, small_run, ""), grid, folder)
+        for settings in (preset("default"), EARLIER["default"])
+    )
+    assert goes_on(folder, now)
+    assert goes_on(folder, then)
+    list(run.train(then[1].folder, then[1].config, small, small_folder))
+    assert not goes_on(folder, now)
+    assert goes_on(folder, then)
 
 
 def test_a_trial_that_was_killed_at_its_start_begins_anew(

@@ -180,6 +180,13 @@ def test_strings_do_not_depend_on_what_is_drawn_beside_them() -> None:
     assert [s.text for part in batches for s in part.strings()] == whole
 
 
+@pytest.mark.parametrize("budget", [0, 1, 2, 5, 9])
+def test_no_more_states_are_expanded_than_may_be(budget: int) -> None:
+    product = product_of(Table(9), Condition(".*ab", budget=budget), SamplingConfig())
+    assert len(product.bound.table) == budget
+    assert not product.bound.complete
+
+
 def test_a_loose_bound_is_not_used() -> None:
     """Then whole strings are looked at, which gives what is accepted of the plain attempts."""
     model = Table(8)

@@ -78,7 +78,7 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether it has taken all its steps, read now.
+        """Whether it is trained to its end, read now.
 
         Raises:
             DataError: its last checkpoint is damaged.

@@ -80,4 +80,6 @@ def _base(base: str | RunConfig | None, resumed: RunConfig | None) -> RunConfig:
     """What the settings are to override: a preset, whole settings, or those of a resumed run."""
     if isinstance(base, RunConfig):
         return base
-    return resumed if resumed and base is None else preset(base or "default")
+    if resumed and base in (None, resumed.preset):
+        return resumed
+    return preset(base or "default")

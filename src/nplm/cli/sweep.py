@@ -69,14 +69,14 @@ def sweep(
         from nplm.report.figures import save_sweep
         from nplm.runs import sweep as sweeps
         from nplm.runs.replacement import destination
-        from nplm.runs.trials import RESULTS, best, has_settings, plan
+        from nplm.runs.trials import RESULTS, best, goes_on, plan
     folder = latest.dataset_folder(source)
     target = named(out) if out else latest.CHECKPOINTS / f"{named(folder).name}-sweep"
     trials = plan(base, points, target)
-    if not force and not has_settings(target, trials[0]):
+    if not force and not goes_on(target, trials):
         earlier = settings_for(preset_name, config, settings, presets=EARLIER)
         begun = plan(earlier, points, target)
-        trials = begun if has_settings(target, begun[0]) else trials
+        trials = begun if goes_on(target, begun) else trials
     work, result = sweeps.work_folder(target, force=force), destination(target)
     with stop_on_signal() as stop:
         count = workers or sweeps.workers_here()

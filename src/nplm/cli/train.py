@@ -87,7 +87,8 @@ def train(
             target, resolved, dataset, folder, device, resume=resume, force=force, stop=stop
         )
         started = _show(events, progress=resolved.mixture.networks > 0)
-    if device == "auto" and started.device == "cpu" and _has_gpu():
+    trains = resolved.mixture.networks > 0 and not resume
+    if trains and device == "auto" and started.device == "cpu" and _has_gpu():
         note("on the CPU, which is done soon: --device cuda takes the GPU")
     if was_finished:
         note(f"{target} was trained to its end: there was nothing left to do")
@@ -185,7 +186,7 @@ def _summary(run: "LoadedRun", started: "Started") -> None:
     if best:  # the log of a run that was finished before may be lost
         note(_scores(best, evaluations[-1].train_seconds, started))
     last, steps = evaluations[-1].step if evaluations else 0, run.facts.config.steps
-    if last < steps:
+    if evaluations and last < steps:
         note(
             f"ended at step {last:,} of {steps:,}: val was not lower than at step "
             f"{run.best_step:,} (--patience 0 trains them all)"

@@ -37,7 +37,7 @@ class Nats:
 def cross_entropy(table: ContextTable, log_p: NDArray[np.float64]) -> Nats:
     """What the log-probabilities (E,) that a model gives the pairs of `table` come to."""
     # Not as a product: its threads, woken for this little, wait for whatever else runs.
-    return Nats(-float((table.counts * log_p).sum()), table.symbols)
+    return Nats(0.0 - float((table.counts * log_p).sum()), table.symbols)
 
 
 def evaluate(model: StepModel, table: ContextTable) -> Nats:

@@ -94,7 +94,7 @@ def load_run(folder: Path) -> LoadedRun:
             raise NotFoundError(
                 folder / BEST, f"there is no {folder / BEST}", f"this writes it again: {going_on}"
             )
-        first = min(facts.config.train.eval_interval, facts.config.steps)
+        first = facts.config.train.next_evaluation(0)
         raise DataError(
             f"the weights in {folder} were never evaluated: that is first done at step {first:,}",
             f"go on: {going_on}",

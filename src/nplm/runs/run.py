@@ -221,6 +221,7 @@ def _matching_facts(folder: Path, config: RunConfig, dataset: Dataset, device: s
     if not config.mixture.order:
         order = facts.config.mixture.order
         config = replace(config, mixture=replace(config.mixture, order=order))
+    config = settle_order(config, dataset)
     if not config.train.steps:
         config = replace(config, train=replace(config.train, steps=facts.config.train.steps))
     if facts.config != config:

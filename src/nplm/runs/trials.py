@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nplm.config import RunConfig
-from nplm.errors import DataError, ExistsError, NotFoundError
+from nplm.errors import DataError, ExistsError, NotFoundError, NplmError
 from nplm.files import sha256
 from nplm.occupied import is_free, refuse_foreign
 from nplm.presets import format_value, override
 from nplm.record import Record
+from nplm.runs.facts import read_facts
 from nplm.runs.layout import FILES, LOCK, MARK
 from nplm.stored import parse_json, stored_lines
 from nplm.transaction import write_bytes
@@ -187,6 +188,27 @@ def has_settings(folder: Path, trial: Trial) -> bool:
         if record["values"].keys() != trial.values.keys() or stored != settings:
             return False
     return True
+
+
+def goes_on(folder: Path, trials: list[Trial]) -> bool:
+    """Whether what there is of a sweep in `folder`, if anything, is of these trials."""
+    return has_settings(folder, trials[0]) and not any(map(_is_begun_otherwise, trials))
+
+
+def _is_begun_otherwise(trial: Trial) -> bool:
+    try:
+        begun = read_facts(trial.folder).config
+    except NplmError:  # there is none, or nothing that can be gone on with
+        return False
+    asked = trial.config
+    order = asked.mixture.order or begun.mixture.order
+    steps = asked.train.steps or begun.train.steps
+    settled = replace(
+        asked,
+        mixture=replace(asked.mixture, order=order),
+        train=replace(asked.train, steps=steps),
+    )
+    return begun != settled
 
 
 def record_of(result: Mapping[str, Any], trial: Trial, dataset: str) -> dict[str, Any]:

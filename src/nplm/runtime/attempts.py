@@ -61,10 +61,9 @@ class Attempts:
                 automaton, sampling, prefix, first + pending, done + np.arange(beside)
             )
             won = counts.any(axis=1)
-            which = np.flatnonzero(won) * beside + counts[won].argmax(axis=1)
-            taken += (
-                int(counts[won].argmax(axis=1).sum()) + int(won.sum()) + beside * int((~won).sum())
-            )
+            lowest = counts[won].argmax(axis=1)
+            taken += int((lowest + 1).sum()) + beside * int((~won).sum())
+            which = np.flatnonzero(won) * beside + lowest
             chosen = np.zeros(counts.size, np.bool_)
             chosen[which] = True
             parts.append(

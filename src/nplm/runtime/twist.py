@@ -231,11 +231,8 @@ class Product:
         """
         expansion = self._expand(self.key_after(symbols), min(budget, self.most))
         h = _solve(expansion, tolerance)
-        start = (
-            float(h[0])
-            if expansion.edges[-1]
-            else float(self._pattern.live[self._pattern.after(symbols)])
-        )
+        live = self._pattern.live[self._pattern.after(symbols)]
+        start = float(h[0] if expansion.edges[-1] else live)
         self.bound = Bound(expansion.table, expansion.next, h, start, expansion.complete)
 
     @property
@@ -246,23 +243,23 @@ class Product:
     def _expand(self, first: Keys, budget: int) -> "Expansion":
         pattern, table = self._pattern, KeyTable(self.columns, self.key_dtype)
         start = int(first[0, -1])
-        level = first if pattern.live[start] and not pattern.universal[start] else first[:0]
-        complete, edges = True, [0]
+        uncertain = bool(pattern.live[start] and not pattern.universal[start])
+        level = first[: min(budget, uncertain)]
+        complete, edges = len(level) == uncertain, [0]
         nexts, weights, ends = [], [], []
         while len(level):
             table.add(level)
             edges.append(len(table))
-            states = level[:, -1].astype(np.int64)
             p, _ = self._contexts.of(level[:, :-1].astype(self._maker.key_dtype))
+            states = level[:, -1].astype(np.int64)
             after = pattern.next[states][:, pattern.classes]
-            leads = self._open[after]
-            leads[p == 0] = DEAD
+            leads = np.where(p > 0, self._open[after], np.int32(DEAD))
             leads[:, BOUNDARY] = DEAD
             places, symbols = self._uncertain(after, p)
             keys, which = distinct(self.keys_after(level[places], symbols))
             found = table.find(keys)
             new = np.flatnonzero(found < 0)
-            room = budget - len(table)
+            room = max(0, budget - len(table))
             if len(table) >= MANY and len(new) > 2 * len(level):
                 room = 0  # it grows without end in sight: the bound would stay loose
             complete &= len(new) <= room

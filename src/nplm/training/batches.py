@@ -20,7 +20,8 @@ from nplm.counts.contexts import ContextTable
 from nplm.training.targets import PairTargets, Smoothing, Targets, make_targets
 
 GOLDEN = (5**0.5 - 1) / 2
-STEPS = 16  # whose points are looked up at once: two fifths of the time of one after the other
+STEPS = 16  # whose points are looked up at once: two fifths of the time of one after the other,
+POINTS = 1 << 15  # where they are no more than these
 
 
 @dataclass(frozen=True)
@@ -93,17 +94,18 @@ class ContextSampler:
         self._size = batch_size
         self._places = np.arange(batch_size)
         self._shift = first_shift(seed)
+        self._steps = max(1, min(STEPS, POINTS // batch_size))
         self._looked_up = lru_cache(maxsize=1)(self._look_up)
 
     def draw(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(R,) distinct contexts and (R,) how often each was drawn."""
-        drawn, new = (rows[step % STEPS] for rows in self._looked_up(step // STEPS))
+        drawn, new = (rows[step % self._steps] for rows in self._looked_up(step // self._steps))
         first = np.flatnonzero(new)
         return drawn[first], np.concatenate((first[1:], [self._size])) - first
 
     def _look_up(self, block: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """(STEPS, B) contexts that are drawn, ascending, and whether each is a new one."""
-        steps = range(block * STEPS, (block + 1) * STEPS)
+        """(S, B) contexts of S steps that are drawn, ascending, and whether each is a new one."""
+        steps = range(block * self._steps, (block + 1) * self._steps)
         shifts = np.array([[shift_of(self._shift, step)] for step in steps])
         points = (self._places + shifts) * (self._ends[-1] / self._size)
         drawn = np.searchsorted(self._ends, points, side="right").clip(max=len(self._ends) - 1)

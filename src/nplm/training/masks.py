@@ -18,7 +18,7 @@ class Masks:
     """The masks of one step after the other: which units of each layer stay, and their scale.
 
     Mask k of a step is drawn from the Philox4x64-10 stream of the seed that starts at counter
-    (0, step, k + 1, 0); of its words, 16 bits at a time, each decides about one unit.
+    (1, step, k + 1, 0); of its words, 16 bits at a time, each decides about one unit.
     """
 
     def __init__(self, seed: int) -> None:
