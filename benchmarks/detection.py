@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 import nplm
 from nplm.runtime.model import Model
-from nplm.runtime.rank import SAMPLE
 from nplm.text import datafolder
 from places import ROOT, SHARED, names_file
 from processes import Side
@@ -30,6 +29,7 @@ from sections import print_table, section
 LETTERS, DIGITS, VOWELS = "abcdefghijklmnopqrstuvwxyz", "0123456789", "aeiou"
 CONSONANTS = "".join(letter for letter in LETTERS if letter not in VOWELS)
 FALSE_ALARMS = 0.01
+SAMPLE = 1_000_000  # so many that every length of the list has its thousand
 FRESH, FRESH_SEED = 20_000, 1  # strings of the model's own; the sample has seed 0
 Values = NDArray[np.float64]
 
@@ -53,7 +53,7 @@ def per_symbol(model: Model, strings: list[str]) -> Values:
 
 def surprise(model: Model, strings: list[str]) -> Values:
     """One minus the p-value; of a string that has none as of the least surprising."""
-    return 1 - np.nan_to_num(model.rank(strings).p_value, nan=1.0)
+    return 1 - np.nan_to_num(model.rank(strings, sample=SAMPLE).p_value, nan=1.0)
 
 
 def made_up(lengths: list[int]) -> Iterator[tuple[str, list[str]]]:
@@ -93,7 +93,7 @@ def distance(p_values: Values) -> float:
 
 
 def with_p_value(model: Model, strings: list[str]) -> list[str]:
-    p_values = model.rank(strings).p_value.tolist()
+    p_values = model.rank(strings, sample=SAMPLE).p_value.tolist()
     return [string for string, p in zip(strings, p_values, strict=True) if p >= 0]
 
 
@@ -112,7 +112,7 @@ def print_calibration(model: Model, genuine: list[str]) -> None:
     drawn = model.sample_arrays(indices=FRESH, seed=FRESH_SEED, min_length=0, cut=True)
     fresh = [string.text for batch in drawn for string in batch.strings()]
     for name, strings in (("of the model's own", fresh), ("of the test split", genuine)):
-        p_values = model.rank(strings).p_value
+        p_values = model.rank(strings, sample=SAMPLE).p_value
         known = p_values[~np.isnan(p_values)]
         shares = ", ".join(f"{(known < level).mean():.2%} below {level}" for level in (0.01, 0.05))
         print(
