@@ -1,7 +1,20 @@
 """What whole strings must be, as options say it."""
 
+from typing import Annotated
+
+import typer
+
 from nplm.errors import UsageError
 from nplm.generation import Condition
+
+Match = Annotated[str | None, typer.Option(help="A regular expression that whole strings match.")]
+EndsWith = Annotated[str, typer.Option(help="Every string ends with it.")]
+Contains = Annotated[
+    list[str] | None, typer.Option(help="Every string has it somewhere; may be repeated.")
+]
+Length = Annotated[
+    str | None, typer.Option(metavar="M-N", help="Symbols of a string: 4-12, 4-, -12 or 8.")
+]
 
 
 def condition_of(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from nplm.cli import latest
-from nplm.cli.conditions import condition_of
+from nplm.cli.conditions import Contains, EndsWith, Length, Match, condition_of
 from nplm.cli.console import Format, data_output, format_count, note, progress
 from nplm.cli.modelfile import open_file
 from nplm.commandline import command_line
@@ -56,16 +56,10 @@ def generate(
     ] = None,
     top_p: Annotated[float, typer.Option(help="Draw among the most probable mass p.")] = 1.0,
     prefix: Annotated[str, typer.Option(help="Every string starts with it.")] = "",
-    match: Annotated[
-        str | None, typer.Option(help="A regular expression that whole strings match.")
-    ] = None,
-    ends_with: Annotated[str, typer.Option(help="Every string ends with it.")] = "",
-    contains: Annotated[
-        list[str] | None, typer.Option(help="Every string has it somewhere; may be repeated.")
-    ] = None,
-    length: Annotated[
-        str | None, typer.Option(metavar="M-N", help="Symbols of a string: 4-12, 4-, -12 or 8.")
-    ] = None,
+    match: Match = None,
+    ends_with: EndsWith = "",
+    contains: Contains = None,
+    length: Length = None,
     excluding: Annotated[
         Path | None, typer.Option(help="A list, one string a line, none of which is given.")
     ] = None,
@@ -125,7 +119,6 @@ def generate(
     String i depends only on model, options, seed and i.
     """
     from nplm.runtime import generate as walks
-    from nplm.runtime import sorting
     from nplm.runtime.automatoncache import AutomatonCache
 
     if count is not None and indices is not None:
@@ -169,9 +162,15 @@ def generate(
                 bars.advance(bar, len(batch.indices) if indices is None else batch.drawn)
                 yield batch
 
-        for batch in sorting.sort_batches(counted(), sort) if sort else counted():
+        for batch in _sorted(counted(), sort) if sort else counted():
             file.write(batch.json_lines() if as_json else batch.lines())
     tally.show(longest)
+
+
+def _sorted(batches: "Iterator[GeneratedBatch]", key: SortKey) -> "Iterator[GeneratedBatch]":
+    from nplm.runtime.sorting import sort_batches
+
+    return sort_batches(batches, key)
 
 
 def read_strings(path: Path) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nplm.cli import latest
-from nplm.cli.conditions import condition_of
+from nplm.cli.conditions import Contains, EndsWith, Length, Match, condition_of
 from nplm.cli.console import Format, data_output, note
 from nplm.generation import DEFAULT_CACHE_MB
 
@@ -25,16 +25,10 @@ def top(
     ] = None,
     count: Annotated[int, typer.Option("-n", help="How many strings.")] = 20,
     prefix: Annotated[str, typer.Option(help="Every string starts with it.")] = "",
-    match: Annotated[
-        str | None, typer.Option(help="A regular expression that whole strings match.")
-    ] = None,
-    ends_with: Annotated[str, typer.Option(help="Every string ends with it.")] = "",
-    contains: Annotated[
-        list[str] | None, typer.Option(help="Every string has it somewhere; may be repeated.")
-    ] = None,
-    length: Annotated[
-        str | None, typer.Option(metavar="M-N", help="Symbols of a string: 4-12, 4-, -12 or 8.")
-    ] = None,
+    match: Match = None,
+    ends_with: EndsWith = "",
+    contains: Contains = None,
+    length: Length = None,
     max_length: Annotated[
         int | None,
         typer.Option(help="Longest string. (default: twice the longest training string)"),

@@ -6,6 +6,7 @@ attempts of it are walked side by side.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,12 @@ from nplm.generation import SamplingConfig
 from nplm.runtime.alone import Drawn
 from nplm.runtime.automaton import Automaton
 from nplm.runtime.novelty import hash_strings
-from nplm.runtime.pattern import Pattern
 from nplm.runtime.sampling import uniforms_at
 from nplm.runtime.walk import Uniforms, draw_side_by_side
 from nplm.text.strings import Strings
+
+if TYPE_CHECKING:
+    from nplm.runtime.pattern import Pattern
 
 FEW_WALKS = 1 << 12  # up to which attempts side by side take hardly longer than one
 FASTER = 4  # times as many attempts of a string in each round
@@ -37,7 +40,7 @@ class Attempts:
     seed: int
     most: int
     excluded: NDArray[np.uint64]
-    pattern: Pattern | None
+    pattern: "Pattern | None"
 
     def draw(
         self,

@@ -10,18 +10,20 @@ and ends it, so generators of one model may be interleaved and shared by threads
 from dataclasses import replace
 from functools import lru_cache
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from nplm.checks import check_number
 from nplm.generation import DEFAULT_CACHE_MB, Condition, SamplingConfig
 from nplm.runtime.automaton import Automaton, Passing
-from nplm.runtime.condition import pattern_of
 from nplm.runtime.constraint import Constraint
 from nplm.runtime.lazy import Lazy, make_automaton
 from nplm.runtime.modelcard import ModelCard
-from nplm.runtime.pattern import Pattern
 from nplm.runtime.rows import Maker, RowMaker
-from nplm.runtime.twist import Product
 from nplm.stepmodel import StepModel
+
+if TYPE_CHECKING:
+    from nplm.runtime.pattern import Pattern
+    from nplm.runtime.twist import Product
 
 MAX_CACHE_MB = 1_000_000_000
 
@@ -76,22 +78,30 @@ class AutomatonCache:
     def of_condition(self, sampling: SamplingConfig) -> Automaton:
         """An automaton to search, whose logarithms are of twisted rows; it is not kept."""
         maker = RowMaker(self.model, self._constraint(sampling), sampling, logs=True)
-        product = Product(maker, self.pattern(sampling), self._bytes, twisted_logs=True)
-        condition = sampling.condition or Condition()
-        product.solve(self.card.encode(sampling.prefix), condition.budget, condition.tolerance)
-        return make_automaton(product, self._bytes)
+        return make_automaton(self._product(maker, sampling, twisted_logs=True), self._bytes)
 
     def _maker(self, sampling: SamplingConfig | None, logs: bool) -> Maker:
         maker = RowMaker(self.model, self._constraint(sampling), sampling, logs)
         if sampling is None or sampling.condition is None:
             return maker
-        condition = sampling.condition
-        product = Product(maker, self.pattern(sampling), self._bytes)
-        product.solve(self.card.encode(sampling.prefix), condition.budget, condition.tolerance)
+        product = self._product(maker, sampling, twisted_logs=False)
         return maker if product.bound.is_loose else product
 
-    def pattern(self, sampling: SamplingConfig) -> Pattern:
+    def _product(
+        self, maker: RowMaker, sampling: SamplingConfig, *, twisted_logs: bool
+    ) -> "Product":
+        """Rows under the condition that options have, its bound solved."""
+        from nplm.runtime.twist import Product  # as few need it
+
+        condition = sampling.condition or Condition()
+        product = Product(maker, self.pattern(sampling), self._bytes, twisted_logs=twisted_logs)
+        product.solve(self.card.encode(sampling.prefix), condition.budget, condition.tolerance)
+        return product
+
+    def pattern(self, sampling: SamplingConfig) -> "Pattern":
         """The automaton of the condition that options have; the last one is kept."""
+        from nplm.runtime.condition import pattern_of  # as few need it
+
         key = sampling.condition or Condition(), self._constraint(sampling).unknown
         if self._pattern is None or self._pattern[0] != key:
             self._pattern = key, pattern_of(key[0], self.card, key[1])

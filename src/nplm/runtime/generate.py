@@ -7,6 +7,7 @@ automaton has forgotten in between, does not matter.
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,13 +17,14 @@ from nplm.generation import DEFAULT_CACHE_MB, Condition, SamplingConfig, StreamC
 from nplm.runtime.attempts import Attempts
 from nplm.runtime.automaton import Automaton
 from nplm.runtime.automatoncache import AutomatonCache
-from nplm.runtime.condition import shortest
 from nplm.runtime.hashset import HashSet
 from nplm.runtime.modelcard import ModelCard
 from nplm.runtime.novelty import hash_strings
-from nplm.runtime.pattern import Pattern
 from nplm.runtime.walk import Generated, GeneratedBatch, walk
 from nplm.stepmodel import StepModel
+
+if TYPE_CHECKING:
+    from nplm.runtime.pattern import Pattern
 
 BATCH = 1 << 16
 FIRST_BATCH = 1 << 8
@@ -130,8 +132,12 @@ def _attempts(
     return Attempts(stream.seed, most, np.unique(hash_strings(strings)), pattern)
 
 
-def check_condition(cache: AutomatonCache, sampling: SamplingConfig, prefix: list[int]) -> Pattern:
+def check_condition(
+    cache: AutomatonCache, sampling: SamplingConfig, prefix: list[int]
+) -> "Pattern":
     """The automaton of a condition; ConstraintError where no string of any model could be so."""
+    from nplm.runtime.condition import shortest  # as few need it
+
     with cache.turn:
         pattern = cache.pattern(sampling)
     state = pattern.after(prefix)

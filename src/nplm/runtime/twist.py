@@ -11,12 +11,12 @@ Letters: B or n rows, T block size, V vocabulary size, E expanded states, L stat
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.runtime.growth import grown
+from nplm.runtime.bound import DEAD, OPEN, Bound, Expansion, Floats, solve
+from nplm.runtime.contextrows import ContextRows
 from nplm.runtime.keytable import Keys, KeyTable, Numbers, distinct
 from nplm.runtime.pattern import Pattern
 from nplm.runtime.rows import NEVER, RowMaker
@@ -25,77 +25,6 @@ from nplm.text.vocab import BOUNDARY
 MAX_ENTRIES = 1 << 23  # expanded states times symbols, 12 bytes each while h is solved
 CHUNK_ENTRIES = 1 << 16  # rows times symbols that are made at once
 MANY = 1 << 14  # expanded states, from which on a level twice as large as the last is not expanded
-LOOSE = 0.2  # h(start)
-MAX_SWEEPS = 1000
-DEAD, OPEN = -1, -2  # what is no expanded state: h is 0, or 1
-Floats = NDArray[np.float64]
-
-
-class ContextRows:
-    """Distributions of contexts, each evaluated once, whatever pattern states it comes with.
-
-    Args:
-        maker: of the model alone.
-        capacity: contexts that are kept; past it all are forgotten.
-    """
-
-    def __init__(self, maker: RowMaker, capacity: int) -> None:
-        self._maker, self._capacity = maker, capacity
-        self._table = KeyTable(maker.columns, maker.key_dtype)
-        self._p = np.empty((0, maker.vocab_size))
-        self._logs = np.empty((0, maker.vocab_size if maker.logs else 0))
-
-    def of(self, keys: Keys) -> tuple[Floats, Floats]:
-        """(n, T + 1) keys of the model -> (n, V) probabilities, (n, V or 0) logarithms."""
-        contexts, which = distinct(keys)
-        places = self._table.find(contexts)
-        new = np.flatnonzero(places < 0)
-        if len(self._table) + len(new) > self._capacity:
-            self._table.clear()
-            places, new = np.full(len(contexts), -1), np.arange(len(contexts))
-        if len(new):
-            places[new] = self._add(contexts[new])
-        rows = places[which]
-        return self._p[rows], self._logs[rows]
-
-    def _add(self, contexts: Keys) -> Numbers:
-        start, size = len(self._table), len(self._table) + len(contexts)
-        if size > len(self._p):
-            self._p = grown(self._p, max(size, 2 * start), start)
-            self._logs = grown(self._logs, len(self._p), start)
-        for chunk, p, logs in self._maker.distributions(contexts):
-            place = slice(start + chunk.start, start + chunk.stop)
-            self._p[place], self._logs[place] = p, logs
-        self._table.add(contexts)
-        return np.arange(start, size)
-
-
-@dataclass(frozen=True, eq=False)
-class Bound:
-    """h, as far as it was solved.
-
-    Attributes:
-        table: keys (T + 2 columns) of the expanded states.
-        next: (E, V) int32, where a symbol leads: an expanded state, DEAD or OPEN.
-        h: (E + 2,), of the expanded states, of OPEN and of DEAD, which its last index is.
-        start: h of the state that strings start from.
-        complete: whether every state that can be reached and is not sure of its end was expanded.
-    """
-
-    table: KeyTable
-    next: NDArray[np.int32]
-    h: Floats
-    start: float
-    complete: bool
-
-    @property
-    def is_loose(self) -> bool:
-        """Whether it hardly says more than that a string may be accepted.
-
-        Then rows of the model alone, each good for every state of the pattern, and a look at whole
-        strings are sooner (docs/log.md).
-        """
-        return not self.complete and self.start > LOOSE
 
 
 class Product:
@@ -230,7 +159,7 @@ class Product:
             tolerance: sweeps end when h(start) and the sum of all h fall by no more of themselves.
         """
         expansion = self._expand(self.key_after(symbols), min(budget, self.most))
-        h = _solve(expansion, tolerance)
+        h = solve(expansion, tolerance)
         live = self._pattern.live[self._pattern.after(symbols)]
         start = float(h[0] if expansion.edges[-1] else live)
         self.bound = Bound(expansion.table, expansion.next, h, start, expansion.complete)
@@ -240,7 +169,7 @@ class Product:
         """States that may be expanded."""
         return max(1, MAX_ENTRIES // self.vocab_size)
 
-    def _expand(self, first: Keys, budget: int) -> "Expansion":
+    def _expand(self, first: Keys, budget: int) -> Expansion:
         pattern, table = self._pattern, KeyTable(self.columns, self.key_dtype)
         start = int(first[0, -1])
         uncertain = bool(pattern.live[start] and not pattern.universal[start])
@@ -280,60 +209,3 @@ class Product:
             np.concatenate([none[:, 0], *ends]),
             complete=complete,
         )
-
-
-@dataclass(frozen=True, eq=False)
-class Expansion:
-    """The states that h is solved on, level after level.
-
-    Attributes:
-        edges: level i is states edges[i] to edges[i + 1].
-        p: (E, V) their probabilities.
-        ends: (E,) the chance to end there, accepted.
-    """
-
-    table: KeyTable
-    edges: list[int]
-    next: NDArray[np.int32]
-    p: Floats
-    ends: Floats
-    complete: bool
-
-
-def _solve(expansion: Expansion, tolerance: float) -> Floats:
-    """(E + 2,) h from above: a sweep from the last level to the first, until it hardly falls.
-
-    A sweep keeps h at or above the mean of h after a step, since it only takes h down to it.
-    """
-    count = expansion.edges[-1]
-    h = np.concatenate([_reaches(expansion), [1.0, 0.0]])
-    if not count:
-        return h
-    levels = [slice(*edges) for edges in zip(expansion.edges, expansion.edges[1:], strict=False)]
-    for _ in range(MAX_SWEEPS):
-        before = h[0], h[:count].sum()
-        for level in reversed(levels):
-            mean = np.einsum("ij,ij->i", expansion.p[level], h[expansion.next[level]])
-            h[level] = np.minimum(h[level], mean + expansion.ends[level])
-        after = h[0], h[:count].sum()
-        if all(old - new <= tolerance * new for old, new in zip(before, after, strict=True)):
-            break
-    return h
-
-
-def _reaches(expansion: Expansion) -> Floats:
-    """(E,) 1.0 where a string may be accepted, or may leave what was expanded, else 0.0.
-
-    Falling from above alone keeps a loop without an end at 1.
-    """
-    count = expansion.edges[-1]
-    reaches = np.zeros(count + 2, np.bool_)
-    reaches[OPEN] = True
-    reaches[:count] = expansion.ends > 0
-    levels = [slice(*edges) for edges in zip(expansion.edges, expansion.edges[1:], strict=False)]
-    before = -1
-    while (now := int(reaches.sum())) > before:
-        before = now
-        for level in reversed(levels):
-            reaches[level] |= reaches[expansion.next[level]].any(axis=1)
-    return reaches[:count].astype(np.float64)
