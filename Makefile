@@ -72,6 +72,7 @@ bench: $(VENV)/installed ## ours against the alternatives, in one run (under ten
 	@echo; $(BIN)/python benchmarks/lists.py
 	@echo; $(BIN)/python benchmarks/tables.py
 	@echo; $(BIN)/python benchmarks/generation.py --models .bench
+	@echo; $(BIN)/python benchmarks/conditions.py --models .bench
 	@echo; $(BIN)/python benchmarks/starting.py --models .bench
 	@rm -rf .bench
 

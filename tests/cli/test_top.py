@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import Nplm
+from nplm.cli import generate
 
 GOLDEN = str(Path(__file__).parents[1] / "golden" / "signed.onnx")
 
@@ -93,3 +94,18 @@ def test_what_is_malformed_is_told_in_one_line(
     assert done.out == b""
     assert re.search(says, done.err)
     assert len(done.err.splitlines()) == 1
+
+
+def test_generate_foretells_what_takes_long(
+    nplm: "Nplm", monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    monkeypatch.setattr(generate, "KNOWN", 0.0)
+    monkeypatch.setattr(generate, "LONG", 0.0)
+    options = ("-n", "400", "--match", ".*a.*", "--out", home / "strings.txt")
+    told = re.findall(
+        r"^([\d.,e+]+) strings/s: about ([\d,]+) s more$",
+        nplm.ok("generate", GOLDEN, *options).err,
+        re.MULTILINE,
+    )
+    assert len(told) == 1
+    assert float(told[0][0].replace(",", "")) > 0

@@ -9,28 +9,25 @@ import os
 import random
 import re
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
 from nplm.errors import UsageError
 from nplm.runtime import derivatives
-from nplm.runtime.expression import alternation, repetition
-from nplm.runtime.minimization import DEAD, blocks
-from nplm.runtime.pattern import (
-    MAX_STATES,
+from nplm.runtime.expression import (
     Expression,
-    Pattern,
+    alternation,
     anything,
-    compile_expression,
-    compile_patterns,
     concatenation,
     intersection,
     length,
-    literal,
-    parse,
+    repetition,
 )
-from nplm.runtime.patternsyntax import MAX_DEPTH, MAX_SYMBOLS
+from nplm.runtime.minimization import DEAD, blocks
+from nplm.runtime.pattern import MAX_STATES, Pattern, compile_expression
+from nplm.runtime.patternsyntax import MAX_DEPTH, MAX_SYMBOLS, literal, parse
 
 PAIRS = int(os.environ.get("PATTERN_PAIRS", "4000"))
 SYMBOLS = "abcAB1 éÉ_.-"
@@ -54,6 +51,19 @@ def a_pattern(draw: random.Random, depth: int = 3) -> str:
     if kind == 2:
         return draw.choice(ATOMS) + draw.choice(COUNTS)
     return "".join(a_pattern(draw, depth - 1) for _ in range(draw.randrange(4)))
+
+
+def compile_patterns(
+    patterns: Sequence[Expression | str],
+    symbols: Sequence[str],
+    max_states: int = MAX_STATES,
+    *,
+    unknown: int | None = None,
+) -> Pattern:
+    """The strings that all of these match; texts are parsed."""
+    parts = [parse(each, symbols) if isinstance(each, str) else each for each in patterns]
+    size = 1 + len(symbols) + (unknown is not None)
+    return compile_expression(intersection(parts), size, max_states, unknown=unknown)
 
 
 def a_text(draw: random.Random, patterns: list[Pattern]) -> str:
@@ -423,6 +433,6 @@ def test_the_bound_on_states_is_met_exactly() -> None:
 
 
 def test_a_table_that_is_too_wide_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules[compile_patterns.__module__], "MAX_TRANSITIONS", 11)
+    monkeypatch.setattr(sys.modules[compile_expression.__module__], "MAX_TRANSITIONS", 11)
     with pytest.raises(UsageError, match="needs 4 states for 4 classes of symbols; states times"):
         compile_patterns(["ab"], "abc")

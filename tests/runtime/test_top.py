@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 
 from nplm.checks import MAX_SIZE
 from nplm.errors import ConstraintError, DataError, UsageError
-from nplm.generation import Condition
+from nplm.generation import Condition, SamplingConfig
+from nplm.runtime.automaton import Passing
 from nplm.runtime.automatoncache import AutomatonCache
+from nplm.runtime.beginnings import Search
+from nplm.runtime.lazy import Lazy
 from nplm.runtime.model import Model
 from nplm.runtime.onnxmodel import open_model
 from nplm.runtime.suggest import suggest
@@ -158,3 +161,34 @@ def test_a_condition_of_several(model: Model) -> None:
 
 def _texts(model: Model, batch: object) -> list[str]:
     return model.card.tokenizer.decode(batch.symbols)  # type: ignore[attr-defined]
+
+
+def test_an_automaton_that_keeps_nothing_finds_the_same(model: Model) -> None:
+    """As large models have it; contexts of more than its block come again, in other places."""
+    ids = model.card.encode("m")
+    with (cache := AutomatonCache(model._model, model.card)).turn:
+        keeping = cache.of(logs=True)
+        assert isinstance(keeping, Lazy)
+        searches = [
+            Search(automaton, len(model.card.vocab.symbols), ids, 12)
+            for automaton in (keeping, Passing(keeping.maker))
+        ]
+        kept, made = (search.most_probable(3000, 2.0, 14.0) for search in searches)
+    assert len(kept.nats) > 3000
+    assert max(kept.level) > model.card.block_size + 2
+    np.testing.assert_array_equal(kept.nats, made.nats)
+    np.testing.assert_array_equal(kept.level, made.level)
+    np.testing.assert_array_equal(kept.place, made.place)
+    for one, other in zip(kept.levels, made.levels, strict=True):
+        np.testing.assert_array_equal(one.parents, other.parents)
+        np.testing.assert_array_equal(one.symbols, other.symbols)
+
+
+def test_many_strings_of_a_model_of_many_contexts_are_not_kept(model: Model) -> None:
+    cache = AutomatonCache(model._model, model.card)
+    small = AutomatonCache(model._model, model.card, cache_mb=1)
+    for one, many, kind in ((cache, True, Lazy), (small, True, Passing), (small, False, Lazy)):
+        with one.turn:
+            assert isinstance(one.of_search(SamplingConfig(), many=many), kind)
+    few, all_kept = (list(top(each, 3000)) for each in (small, cache))
+    assert few[0].nats.tolist() == all_kept[0].nats.tolist()

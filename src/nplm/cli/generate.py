@@ -1,5 +1,6 @@
 """`nplm generate`."""
 
+import math
 import sys
 import time
 from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 Runtime = Literal["onnx", "torch"]
 UNIQUE_OF = 1_000_000  # strings looked at for the share of unique ones
+KNOWN, LONG = 3.0, 10.0  # seconds, after which a rate is known; from which on they are foretold
 
 
 def generate(
@@ -160,6 +162,8 @@ def generate(
             for batch in batches:
                 tally.add(batch)
                 bars.advance(bar, len(batch.indices) if indices is None else batch.drawn)
+                if batch.attempts and indices is None:
+                    tally.foretell(stream.count)
                 yield batch
 
         for batch in _sorted(counted(), sort) if sort else counted():
@@ -194,6 +198,7 @@ class Tally:
         self._strings = self._seen = self._sampled = 0
         self._too_long = self._drawn = self._attempts = 0
         self._bound = 1.0
+        self._last, self._foretold = (self._started, 0), False
         if self._on_terminal:
             from nplm.runtime.hashset import HashSet
 
@@ -203,20 +208,33 @@ class Tally:
         self._too_long += len(batch.too_long)
         self._drawn, self._bound = self._drawn + batch.drawn, batch.bound
         self._attempts += batch.attempts
+        self._strings += len(batch.indices)
         if not self._on_terminal:
             return
         from nplm.runtime.novelty import hash_strings
 
         hashes = hash_strings(batch.symbols)
-        if self._strings < UNIQUE_OF:
+        if self._sampled < UNIQUE_OF:
             self._distinct.add(hashes)
-            self._sampled = self._strings + len(batch.indices)
-        self._strings += len(batch.indices)
+            self._sampled = self._strings
         if self._card.novelty:
             self._seen += int(self._card.novelty.holds(hashes).sum())
 
+    def foretell(self, count: int) -> None:
+        """Once, where attempts are so many that `count` strings will be long in coming."""
+        now = time.perf_counter()
+        before, self._last = self._last, (now, self._strings)
+        if self._foretold or now - self._started < KNOWN:
+            return
+        self._foretold = True
+        # Of the last batch: the first ones are small, and wait for what is worked out before.
+        rate = (self._strings - before[1]) / (now - before[0])
+        left = (count - self._strings) / rate if rate else math.inf
+        if left > LONG:
+            note(f"{rate:,.3g} strings/s: about {left:,.0f} s more")
+
     def show(self, longest: int) -> None:
-        if self._strings:
+        if self._on_terminal and self._strings:
             seconds = time.perf_counter() - self._started
             parts = [f"{self._strings:,} strings, {self._strings / seconds:,.0f}/s"]
             if self._card.novelty:

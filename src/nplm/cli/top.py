@@ -1,6 +1,5 @@
 """`nplm top`."""
 
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +15,8 @@ if TYPE_CHECKING:
     from nplm.text.tokenizer import Tokenizer
 
 MANY = 1_000_000  # strings, from which on the memory that they need is told
-BYTES = 300  # of a string, its beginnings among them, beside what the cache of contexts may take
+# A string's, its beginnings among them, and what there is beside; under a condition the cache too.
+BYTES, BESIDE = 120, 300_000_000
 
 
 def top(
@@ -51,7 +51,8 @@ def top(
 
         refuse_input(out, Path(onnx.where))
     if count >= MANY:
-        note(f"this needs up to {DEFAULT_CACHE_MB / 1e3 + count * BYTES / 1e9:.1f} GB")
+        cached = DEFAULT_CACHE_MB * 1e6 if condition else 0
+        note(f"this needs up to {(BESIDE + cached + count * BYTES) / 1e9:.1f} GB")
     batches = find(AutomatonCache(onnx, onnx.card), count, prefix, max_length, condition)
     given = 0
     with data_output(out, force=force) as file:
@@ -64,9 +65,9 @@ def top(
 
 
 def _text(batch: "TopBatch", tokenizer: "Tokenizer", _: int) -> bytes:
-    pairs = zip(batch.nats.tolist(), tokenizer.decode(batch.symbols), strict=True)
-    lines = "%.6f\t%s\n" * len(batch.nats) % tuple(chain.from_iterable(pairs))  # one formatting
-    return lines.encode("utf-8")
+    from nplm.text.decimals import lines_with_numbers
+
+    return lines_with_numbers(batch.nats, tokenizer.lines(batch.symbols))
 
 
 def _json(batch: "TopBatch", tokenizer: "Tokenizer", given: int) -> bytes:

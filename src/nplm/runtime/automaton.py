@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.runtime.keytable import Keys, Numbers, distinct
+from nplm.runtime.keytable import Keys, Numbers, all_differ, distinct
 from nplm.runtime.rows import Maker, search
 
 MOST_WALKS = 1 << 16
@@ -69,6 +69,10 @@ class Automaton(Protocol):
         """(n,) states -> (n, V) the model's own log-probabilities."""
         ...
 
+    def log_chunks(self, states: States) -> Iterator[tuple[Numbers, Logs]]:
+        """As `log_rows`, by and by: which of the states, in any order, and their (m, V) rows."""
+        ...
+
     def step(self, states: States, symbols: Numbers) -> States:
         """(n,) states and symbols other than the end -> (n,) the states they lead to.
 
@@ -119,6 +123,15 @@ class Passing:
 
     def log_rows(self, states: States) -> Logs:
         return np.concatenate([log for _, _, log in self.maker.make(states)])
+
+    def log_chunks(self, states: States) -> Iterator[tuple[Numbers, Logs]]:
+        if all_differ(states):
+            for chunk, _, log in self.maker.make(states):
+                yield np.arange(chunk.start, chunk.stop), log
+            return
+        keys, which = distinct(states)
+        for walks, rows, _, log in self._chunks(keys, which):
+            yield walks, log[rows]
 
     def step(self, states: States, symbols: Numbers) -> Keys:
         return self.maker.keys_after(states.copy(), symbols)

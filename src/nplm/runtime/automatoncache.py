@@ -75,10 +75,22 @@ class AutomatonCache:
         self._by_options[key] = automaton  # the last one is the one used last
         return automaton
 
-    def of_condition(self, sampling: SamplingConfig) -> Automaton:
-        """An automaton to search, whose logarithms are of twisted rows; it is not kept."""
-        maker = RowMaker(self.model, self._constraint(sampling), sampling, logs=True)
-        return make_automaton(self._product(maker, sampling, twisted_logs=True), self._bytes)
+    def of_search(self, sampling: SamplingConfig, *, many: bool) -> Automaton:
+        """An automaton to search by logarithms; under a condition they are of twisted rows.
+
+        Args:
+            many: so many contexts will be seen, most of them once, that making rows again costs
+                less than keeping them, unless all there are take little room.
+        """
+        if sampling.condition:
+            maker = RowMaker(self.model, self._constraint(sampling), sampling, logs=True)
+            return make_automaton(self._product(maker, sampling, twisted_logs=True), self._bytes)
+        automaton = self.of(logs=True)
+        if many and isinstance(automaton, Lazy):
+            contexts = self.model.vocab_size**self.model.block_size
+            if contexts > automaton.capacity / 8:
+                return Passing(automaton.maker)
+        return automaton
 
     def _maker(self, sampling: SamplingConfig | None, logs: bool) -> Maker:
         maker = RowMaker(self.model, self._constraint(sampling), sampling, logs)

@@ -5,17 +5,10 @@ import math
 import numpy as np
 
 from nplm.generation import Condition
+from nplm.runtime.expression import anything, concatenation, intersection, length
 from nplm.runtime.modelcard import ModelCard
-from nplm.runtime.pattern import (
-    Pattern,
-    anything,
-    compile_expression,
-    concatenation,
-    intersection,
-    length,
-    literal,
-    parse,
-)
+from nplm.runtime.pattern import Pattern, compile_expression
+from nplm.runtime.patternsyntax import literal, parse
 from nplm.text.vocab import normalize
 
 

@@ -102,6 +102,12 @@ def distinct(keys: Keys) -> tuple[Keys, Numbers]:
     return keys[first], inverse.ravel()
 
 
+def all_differ(keys: Keys) -> bool:
+    """Whether no two of (n, columns) keys have the same hash, for which they must differ."""
+    ordered = np.sort(hashes(keys))
+    return bool((ordered[1:] != ordered[:-1]).all())
+
+
 def hashes(keys: Keys) -> NDArray[np.uint64]:
     """(n, columns) -> (n,) 64-bit hashes."""
     mixed = np.zeros(len(keys), np.uint64)

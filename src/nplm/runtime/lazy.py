@@ -7,7 +7,7 @@ all is forgotten and found again, so memory is bounded and the result is the sam
 Letters: n strings walked side by side, S states, T block size, V vocabulary size.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ GROWTH = 8  # times as many rows, for which the system gives memory only as they
 # Wide rows take as long to keep as to make, and among many symbols few contexts come again: they
 # are kept only where many fit (measured with 1,000 and 5,000 symbols, docs/log.md).
 WIDE, MANY = 1 << 14, 1 << 16  # bytes of a state, states
+CHUNK_ENTRIES = 1 << 19  # of rows that are given at once
 UNKNOWN = -1  # the state that a transition not walked yet leads to
 
 
@@ -110,6 +111,12 @@ class Lazy:
 
     def log_rows(self, states: States) -> Logs:
         return np.asarray(self._log[states])
+
+    def log_chunks(self, states: States) -> Iterator[tuple[Numbers, Logs]]:
+        size = max(1, CHUNK_ENTRIES // self.vocab_size)
+        for first in range(0, len(states), size):
+            chunk = np.arange(first, min(first + size, len(states)))
+            yield chunk, self._log[states[chunk]]
 
     def step(self, states: States, symbols: Numbers) -> Numbers:
         flat = states * self.vocab_size + symbols

@@ -2,7 +2,7 @@
 
 An expression is a state, its derivatives are where it leads; then states that no continuation tells
 apart become one. States and classes are numbered by how they are reached, so that equal conditions
-have equal automata, however they are written. Only `parse` and `literal` know characters.
+have equal automata, however they are written. Only `patternsyntax` knows characters.
 """
 
 import math
@@ -14,31 +14,10 @@ from numpy.typing import NDArray
 
 from nplm.errors import UsageError
 from nplm.runtime.derivatives import Algebra, Parts
-from nplm.runtime.expression import (
-    Expression,
-    anything,
-    concatenation,
-    intersection,
-    length,
-)
+from nplm.runtime.expression import Expression
 from nplm.runtime.minimization import DEAD, blocks
-from nplm.runtime.patternsyntax import literal, parse
 from nplm.text.strings import Strings
 from nplm.text.vocab import BOUNDARY
-
-__all__ = [
-    "MAX_STATES",
-    "Expression",
-    "Pattern",
-    "anything",
-    "compile_expression",
-    "compile_patterns",
-    "concatenation",
-    "intersection",
-    "length",
-    "literal",
-    "parse",
-]
 
 MAX_STATES = 10_000
 MAX_TRANSITIONS = 1 << 24  # states times classes
@@ -89,19 +68,6 @@ class Pattern:
         accepted = np.empty(len(order), np.bool_)
         accepted[order] = self.accepting[states]
         return accepted
-
-
-def compile_patterns(
-    patterns: Sequence[Expression | str],
-    symbols: Sequence[str],
-    max_states: int = MAX_STATES,
-    *,
-    unknown: int | None = None,
-) -> Pattern:
-    """The strings that all of these match; as `compile_expression`, where texts are parsed."""
-    parts = [parse(each, symbols) if isinstance(each, str) else each for each in patterns]
-    size = 1 + len(symbols) + (unknown is not None)
-    return compile_expression(intersection(parts), size, max_states, unknown=unknown)
 
 
 def compile_expression(
