@@ -57,6 +57,8 @@ class Condition:
             check_text("match", self.match)
         check_text("ends_with", self.ends_with)
         check_texts("contains", self.contains)
+        if not isinstance(self.length, tuple) or len(self.length) != 2:
+            raise UsageError(f"`length` is {self.length!r}", "give one number, or two: (4, 12)")
         least, most = self.length
         check_integer("length", least, 0, MAX_SIZE)
         check_integer("length", most, 0, MAX_SIZE)
@@ -192,7 +194,7 @@ class Options(TypedDict, total=False):
     match: str | None
     ends_with: str
     contains: Sequence[str]
-    length: tuple[int, int]
+    length: int | tuple[int, int | None]
     budget: int
     tolerance: float
     attempts: int
@@ -209,6 +211,8 @@ def settle(count: int, options: Options, max_length: int) -> tuple[SamplingConfi
         UsageError: one is out of bounds.
     """
     given: dict[str, Any] = dict(options)
+    if "length" in given:
+        given["length"] = length_bounds(given["length"])
     condition = Condition(**_taken(given, Condition))
     sampling = _taken(given, SamplingConfig)
     if sampling.get("max_length") is None:
@@ -219,6 +223,15 @@ def settle(count: int, options: Options, max_length: int) -> tuple[SamplingConfi
         raise TypeError(f"Model.sample() got an unexpected keyword argument {name!r}")
     config = SamplingConfig(**sampling, condition=condition if condition.asks else None)
     return config, StreamConfig(count, **stream)
+
+
+def length_bounds(length: Any) -> Any:
+    """One number of symbols, or two, of which the second may be None, as two numbers."""
+    if isinstance(length, int):
+        return length, length
+    if isinstance(length, tuple | list) and len(length) == 2 and length[1] is None:
+        return length[0], MAX_SIZE
+    return tuple(length) if isinstance(length, list) else length
 
 
 def _taken(given: dict[str, Any], kind: type) -> dict[str, Any]:

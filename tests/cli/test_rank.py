@@ -100,3 +100,10 @@ def _texts(home: "Path") -> bytes:
     from nplm.text.datafolder import load
 
     return "".join(f"{text}\n" for text in load(home / "data" / "names").texts("train")).encode()
+
+
+def test_lengths_without_a_p_value_are_counted(nplm: "Nplm", model: str, home: "Path") -> None:
+    (home / "list.txt").write_text("q" * 200 + "\nanna\n", encoding="utf-8")
+    done = nplm.ok("score", model, home / "list.txt", "--threshold", "1e-9", "--sample", "1000")
+    assert len(done.out.splitlines()) == 1
+    assert "no p-value is known of their length, printed too: 1 line" in done.err

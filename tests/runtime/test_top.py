@@ -192,3 +192,18 @@ def test_many_strings_of_a_model_of_many_contexts_are_not_kept(model: Model) -> 
             assert isinstance(one.of_search(SamplingConfig(), many=many), kind)
     few, all_kept = (list(top(each, 3000)) for each in (small, cache))
     assert few[0].nats.tolist() == all_kept[0].nats.tolist()
+
+
+def test_all_that_can_be_asked_for(model: Model) -> None:
+    asked = list(model.top(20, length=(4, None), ends_with="a", contains=["n", "i"]))
+    assert len(asked) == 20
+    assert all(re.fullmatch("(?=.*n)(?=.*i).{3,}a", string.text) for string in asked)
+    assert {len(string.text) for string in model.top(20, length=5)} == {5}
+    assert {len(string.text) for string in model.sample(20, length=5)} == {5}
+
+
+@pytest.mark.parametrize("length", ["5-8", (1, 2, 3), (3, "4"), 2.5, -1, (None, 3), (4, 3), True])
+def test_lengths_that_are_none(model: Model, length: object) -> None:
+    for ask in (model.top, model.sample):
+        with pytest.raises(UsageError, match="`length`"):
+            list(ask(5, length=length))  # type: ignore[arg-type]

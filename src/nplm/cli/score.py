@@ -93,7 +93,7 @@ def score(
     answer = _plain(model)
     if rank or sample is not None or threshold is not None:
         answer = _ranked(model, sample, threshold)
-    as_line, skipped = FORMATS[output_format], 0
+    as_line, skipped, unranked = FORMATS[output_format], 0, 0
     with data_output(out, force=force) as file:
         chunks = iter_lines(
             _blocks(source),
@@ -103,12 +103,16 @@ def score(
         )
         for lines in chunks:
             skipped += lines.skipped
-            answers = answer(lines.numbers, lines.texts)
+            answers = [*answer(lines.numbers, lines.texts)]
+            unranked += sum(math.isnan(ranks.get("p_value", 0.0)) for _, _, ranks in answers)
             rows = [as_line(number, string, ranks, per_symbol) for number, string, ranks in answers]
             file.write("".join(rows).encode("utf-8"))
             file.flush()
     if skipped:
         note(f"not UTF-8, left out: {format_count(skipped, 'line')}")
+    if threshold is not None and unranked:
+        lines_printed = format_count(unranked, "line")
+        note(f"no p-value is known of their length, printed too: {lines_printed}")
 
 
 Ranks = dict[str, float]  # by key of JSON; empty where none are asked for

@@ -6,12 +6,19 @@ for string in model.sample(5, prefix="sa"):
     print(string.text, string.nats)
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nplm.checks import check_path
-from nplm.generation import DEFAULT_CACHE_MB, Condition, Options, settle
+from nplm.generation import (
+    DEFAULT_CACHE_MB,
+    Condition,
+    Options,
+    check_texts,
+    length_bounds,
+    settle,
+)
 from nplm.runtime import generate as walks
 from nplm.runtime.automatoncache import AutomatonCache
 from nplm.runtime.modelcard import ModelCard
@@ -96,7 +103,8 @@ class Model:
                 next three, strings follow the distribution of those that are as asked for, exactly.
             ends_with: what every string ends with.
             contains: what every string has somewhere, each of these.
-            length: the least and the greatest number of symbols, prefix included.
+            length: how many symbols, prefix included: one number, or the least and the greatest,
+                which may be None.
             budget, tolerance, attempts: of these four, as `nplm generate` has them.
             excluding: strings that are not given; what would have been one is drawn again.
 
@@ -154,16 +162,24 @@ class Model:
         prefix: str = "",
         max_length: int | None = None,
         match: str | None = None,
+        ends_with: str = "",
+        contains: Sequence[str] = (),
+        length: int | tuple[int, int | None] = (0, None),
     ) -> Iterator[Top]:
         """The most probable strings, exactly and in order; fewer where there are no more.
+
+        Args:
+            match, ends_with, contains, length: what they must be, as in `sample`.
 
         Raises:
             ConstraintError: no string is as asked for, or too many are about as probable.
             DataError: the prefix has a symbol the model does not know.
             UsageError: an option is out of bounds.
         """
-        condition = None if match is None else Condition(match)
-        batches = top(self._cache, count, prefix, max_length, condition)
+        check_texts("contains", contains)
+        condition = Condition(match, ends_with, tuple(contains), length_bounds(length))
+        asked = condition if condition.asks else None
+        batches = top(self._cache, count, prefix, max_length, asked)
         return (string for batch in batches for string in batch.strings(self.card.tokenizer))
 
     def suggest(self, prefix: str, count: int = 10, max_length: int | None = None) -> Suggestions:
