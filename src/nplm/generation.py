@@ -26,6 +26,8 @@ def check_texts(name: str, texts: Sequence[str]) -> None:
     """Raise UsageError where what should be strings is one string, or holds something else."""
     if isinstance(texts, str):
         raise UsageError(f"`{name}` is the string {texts!r}", f"give a list: [{texts!r}]")
+    if not isinstance(texts, list | tuple):
+        raise UsageError(f"`{name}` is {texts!r}", "give a list of texts")
     for text in texts:
         check_text(name, text)
 

@@ -109,3 +109,19 @@ def test_generate_foretells_what_takes_long(
     )
     assert len(told) == 1
     assert float(told[0][0].replace(",", "")) > 0
+
+
+@pytest.mark.parametrize("length", ["9" * 5000, f"4-{'9' * 5000}", "4--5", "a"])
+def test_lengths_that_are_none(nplm: "Nplm", length: str) -> None:
+    for command in ("top", "generate"):
+        line = nplm.refuses(2, command, GOLDEN, "--length", length, says=("--length is",))
+        assert len(line) < 300
+
+
+def test_a_count_that_is_refused_is_not_told_its_memory(nplm: "Nplm") -> None:
+    nplm.refuses(2, "top", GOLDEN, "-n", "20000000", says=("-n is 20000000",))
+
+
+def test_lengths_that_contradict_each_other(nplm: "Nplm") -> None:
+    options = ("--min-length", "9", "--length", "8")
+    nplm.refuses(7, "generate", GOLDEN, *options, says=("--min-length 9 is above",))

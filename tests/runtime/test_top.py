@@ -207,3 +207,30 @@ def test_lengths_that_are_none(model: Model, length: object) -> None:
     for ask in (model.top, model.sample):
         with pytest.raises(UsageError, match="`length`"):
             list(ask(5, length=length))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("pattern", ["q{200}", "q{60}|z{80}|x{90}", "q{93}|q{94}|q{95}"])
+def test_strings_rarer_than_a_float_can_say(model: Model, pattern: str) -> None:
+    found = list(model.top(5, match=pattern, max_length=300))
+    texts = [match[0] * int(match[2:-1]) for match in pattern.split("|")]
+    assert sorted(string.text for string in found) == sorted(texts)
+    assert [s.nats for s in found] == pytest.approx(
+        [s.nats for s in model.score([string.text for string in found])], rel=1e-12
+    )
+
+
+def test_a_short_greatest_length_leaves_little_to_search(model: Model) -> None:
+    (found,) = model.top(2000, match="qqq|[a-f].{9}.*", max_length=8)
+    assert found.text == "qqq"
+    found = list(model.top(5000, match=".*x.*q.*", max_length=4))
+    texts = map(
+        "".join,
+        itertools.chain.from_iterable(
+            itertools.product(model.card.vocab.symbols, repeat=n) for n in range(5)
+        ),
+    )
+    assert len(found) == sum(bool(re.fullmatch(".*x.*q.*", text)) for text in texts)
+
+
+def test_what_hardly_any_attempt_gives_is_searched_all_the_same(model: Model) -> None:
+    assert [s.text for s in model.top(2001, match="q{40}", max_length=60)] == ["q" * 40]

@@ -23,6 +23,7 @@ from nplm.text.vocab import BOUNDARY, Vocab
 
 LETTERS = "abc"
 LONGEST = 7
+ATTEMPTS = 200  # at a string, of which few come
 CARD = ModelCard(Vocab(tuple(LETTERS)), 2, "nfc", LONGEST, "")
 PATTERNS = ["a.*", ".*b", ".*aa.*", "b.*c", "a.b", ".{4}", "[ab]*", "(ab|c)+", "(?:.c)*a?"]
 
@@ -233,3 +234,43 @@ def test_what_hardly_a_string_is_ends_after_so_many_attempts() -> None:
     sampling = SamplingConfig(condition=condition)
     with pytest.raises(ConstraintError, match="500 attempts"):
         drawn(Table(7), sampling, StreamConfig(3), 4)
+
+
+def test_a_product_that_is_bounded_is_worked_out_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However it grows on the way there: what there can be at most is known beforehand."""
+    monkeypatch.setattr("nplm.runtime.twist.MANY", 2)
+    for budget, complete in ((1000, True), (20, False)):
+        cache = AutomatonCache(Table(1), CARD)
+        sampling = SamplingConfig(condition=Condition(".*ab.*ba.*c", budget=budget))
+        maker = RowMaker(Table(1), Constraint(1 + len(LETTERS)), sampling, logs=False)
+        product = Product(maker, cache.pattern(sampling), 1e6)
+        product.solve([], budget, 1e-4)
+        assert product.bound.complete == complete
+
+
+def test_what_came_before_an_index_that_does_not_come_is_given() -> None:
+    """Whatever the batch was, and whether other strings are left out."""
+    model, condition = Table(3), Condition(".*(ab|ca).*bb", budget=0, attempts=ATTEMPTS)
+    given: dict[tuple[int, bool], list[str]] = {}
+    for batch in (1, 7, 200):
+        for unique in (False, True):
+            given[batch, unique] = texts = []
+            stream = StreamConfig(200, unique=unique)
+            sampling = SamplingConfig(max_length=LONGEST, condition=condition)
+            cache = AutomatonCache(model, CARD)
+            parts = generate_batches(cache, sampling, stream, batch=batch)
+            decoded = (CARD.tokenizer.decode(part.symbols) for part in parts)
+            with pytest.raises(ConstraintError, match="did not come in 200 attempts"):
+                texts.extend(itertools.chain.from_iterable(decoded))
+    assert len(given[1, False]) > 3
+    assert given[1, False] == given[7, False] == given[200, False]
+    assert given[1, True] == given[200, True] == list(dict.fromkeys(given[1, False]))
+
+
+def test_enough_strings_come_before_an_index_that_does_not() -> None:
+    """Though as many as may be needed for other ones are drawn at once."""
+    model, condition = Table(3), Condition(".*(ab|ca).*bb", budget=0, attempts=ATTEMPTS)
+    sampling = SamplingConfig(max_length=LONGEST, condition=condition)
+    cache = AutomatonCache(model, CARD)
+    parts = list(generate_batches(cache, sampling, StreamConfig(2, unique=True)))
+    assert sum(len(part.indices) for part in parts) == 2

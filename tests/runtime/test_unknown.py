@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from nplm.errors import DataError
-from nplm.generation import SamplingConfig, StreamConfig
+from nplm.generation import Condition, SamplingConfig, StreamConfig
 from nplm.runtime.automatoncache import AutomatonCache
 from nplm.runtime.generate import generate
 from nplm.runtime.modelcard import ModelCard
 from nplm.runtime.score import Scorer
 from nplm.runtime.suggest import suggest
+from nplm.runtime.top import top
 from nplm.text.vocab import UNKNOWN_SHOWN, Vocab
 
 CARD = ModelCard(Vocab(("a", "b"), unknown=True), 1, "nfc", 3, "abc")
@@ -76,3 +77,19 @@ def test_it_is_not_suggested() -> None:
     assert [c.text for c in found.completions] == ["a", "ab", "aa"]
     with pytest.raises(DataError, match="never saw: z"):
         suggest(AutomatonCache(Fixed(), CARD), "z")
+
+
+@pytest.mark.parametrize("prefix", ["", "b"])
+def test_the_most_probable_strings_of_a_pattern_have_the_probabilities_of_all(prefix: str) -> None:
+    """Of the unknown symbol's nothing falls to the others."""
+    cache = AutomatonCache(Fixed(), CARD)
+    for condition in (None, Condition(match=".*"), Condition(match="[ab]*")):
+        found = {
+            string.text: string.nats
+            for batch in top(cache, 100, prefix, 3, condition)
+            for string in batch.strings(CARD.tokenizer)
+        }
+        assert len(found) == (15 if not prefix else 7)
+        for text, nats in found.items():
+            p = math.prod([ROW[CARD.encode(symbol)[0]] for symbol in text]) * ROW[0]
+            assert nats == pytest.approx(-math.log(p), abs=1e-6)

@@ -6,7 +6,9 @@ import typer
 
 from nplm.errors import UsageError
 from nplm.generation import Condition
+from nplm.stored import shorten
 
+MAX_DIGITS = 12
 Match = Annotated[str | None, typer.Option(help="A regular expression that whole strings match.")]
 EndsWith = Annotated[str, typer.Option(help="Every string ends with it.")]
 Contains = Annotated[
@@ -47,8 +49,13 @@ def read_lengths(text: str) -> tuple[int, int]:
     """
     least, dash, most = text.partition("-")
     numbers = [least, most] if dash else [least, least]
-    if not any(numbers) or not all(n.isascii() and n.isdigit() for n in filter(None, numbers)):
-        raise UsageError(f"`length` is {text!r}", "give 4-12, 4-, -12 or 8")
+    if not any(numbers) or not all(map(_is_number, filter(None, numbers))):
+        raise UsageError(f"`length` is {shorten(repr(text))}", "give 4-12, 4-, -12 or 8")
     bounds = zip(numbers, Condition.length, strict=True)
     least_number, most_number = (int(n) if n else bound for n, bound in bounds)
     return least_number, most_number
+
+
+def _is_number(text: str) -> bool:
+    """Whether it is one that is no larger than any string could be."""
+    return text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS

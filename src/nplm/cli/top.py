@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nplm.checks import check_integer
 from nplm.cli import latest
 from nplm.cli.conditions import Contains, EndsWith, Length, Match, condition_of
 from nplm.cli.console import Format, data_output, note
@@ -42,6 +43,7 @@ def top(
     A line of text: nats, string. The nats are those of `nplm score`.
     """
     from nplm.runtime.automatoncache import AutomatonCache
+    from nplm.runtime.top import MOST
     from nplm.runtime.top import top as find
 
     condition = condition_of(match, ends_with, contains, length)
@@ -50,6 +52,7 @@ def top(
         from nplm.occupied import refuse_input
 
         refuse_input(out, Path(onnx.where))
+    check_integer("count", count, 0, MOST)
     if count >= MANY:
         cached = DEFAULT_CACHE_MB * 1e6 if condition else 0
         note(f"this needs up to {(BESIDE + cached + count * BYTES) / 1e9:.1f} GB")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nplm.errors import ConstraintError
 from nplm.generation import SamplingConfig
 from nplm.runtime.alone import Drawn
 from nplm.runtime.automaton import Automaton
@@ -52,8 +51,7 @@ class Attempts:
     ) -> tuple[Drawn, int]:
         """Strings `first` to `first + rows`, all complete, and how many attempts they took.
 
-        Raises:
-            ConstraintError: a string did not come in `most` attempts.
+        Only those before the first that did not come in `most` attempts.
         """
         pending, done, taken = np.arange(rows), 0, 0
         parts: list[tuple[NDArray[np.int64], Strings, NDArray[np.float64] | None]] = []
@@ -74,7 +72,7 @@ class Attempts:
             )
             pending, done, beside = pending[~won], done + beside, FASTER * beside
             if len(pending) and done >= self.most:
-                raise self._none(rows - len(pending), taken)
+                return _before(_in_order(parts), int(pending[0])), taken
         return _in_order(parts), taken
 
     def _try(
@@ -101,12 +99,12 @@ class Attempts:
             counts &= self.excluded[places] != hashes
         return strings, counts.reshape(len(indices), len(attempts)), nats
 
-    def _none(self, found: int, taken: int) -> ConstraintError:
-        return ConstraintError(
-            f"a string did not come in {self.most:,} attempts: of {taken:,} in all "
-            f"{found:,} gave one",
-            "loosen the pattern, or give more `attempts`",
-        )
+
+def _before(drawn: Drawn, count: int) -> Drawn:
+    """The first strings of those that there are."""
+    strings, complete, nats = drawn
+    chosen = np.arange(len(strings)) < count
+    return strings.keep(chosen), complete[:count], None if nats is None else nats[:count]
 
 
 def _in_order(

@@ -76,14 +76,15 @@ class AutomatonCache:
         return automaton
 
     def of_search(self, sampling: SamplingConfig, *, many: bool) -> Automaton:
-        """An automaton to search by logarithms; under a condition they are of twisted rows.
+        """An automaton to search by the model's own logarithms; under a condition, twisted.
 
         Args:
             many: so many contexts will be seen, most of them once, that making rows again costs
                 less than keeping them, unless all there are take little room.
         """
         if sampling.condition:
-            maker = RowMaker(self.model, self._constraint(sampling), sampling, logs=True)
+            # Rows with the unknown symbol, whose probability is no other's: the pattern refuses it.
+            maker = RowMaker(self.model, self._constraint(None), sampling, logs=True)
             return make_automaton(self._product(maker, sampling, twisted_logs=True), self._bytes)
         automaton = self.of(logs=True)
         if many and isinstance(automaton, Lazy):

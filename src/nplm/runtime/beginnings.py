@@ -7,6 +7,7 @@ Letters: n beginnings on one level, V vocabulary size, N strings.
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from nplm.errors import ConstraintError
 from nplm.runtime.automaton import Automaton, States
 from nplm.text.strings import Strings
 from nplm.text.vocab import BOUNDARY
+
+if TYPE_CHECKING:
+    from nplm.runtime.reach import Reach
 
 # How far a search goes, in beginnings; a level counts as some, for it takes the time of them.
 WORK, WORK_PER_STRING, WORK_PER_LEVEL = 2_000_000, 200, 100
@@ -55,6 +59,9 @@ class Found:
 class Search:
     """All whole strings within thresholds.
 
+    Attributes:
+        reach: of a condition, where there is one.
+
     Args:
         width: symbols that may be drawn, whose ids are 1 to `width`.
         prefix: ids that every string begins with.
@@ -65,6 +72,7 @@ class Search:
         self._prefix, self._longest = prefix, longest
         self._start, self._work = 0.0, 0
         self._left_out = False  # whether anything that could be was beyond the last threshold
+        self.reach: Reach | None = None
 
     def most_probable(self, count: int, start: float, threshold: float | None) -> Found:
         """Within a threshold that has at least `count` strings, or all there are.
@@ -74,8 +82,8 @@ class Search:
         """
         self._start = start
         within = start + 2.0 if threshold is None else threshold
-        self._work = WORK + WORK_PER_STRING * count
         while True:
+            self._work = WORK + WORK_PER_STRING * count
             found = self._within(within)
             certain = len(found.nats)
             if certain >= count or not self._left_out:
@@ -85,6 +93,7 @@ class Search:
     def _within(self, threshold: float) -> Found:
         """The strings within a threshold."""
         states, nats = self._automaton.after(self._prefix), np.array([self._start])
+        reached = self.reach.after(self._prefix) if self.reach else None
         levels: list[Level] = []
         ends: list[tuple[Numbers, Floats]] = []
         self._left_out = False
@@ -101,6 +110,13 @@ class Search:
                     "ask for fewer, or give a smaller `max_length` or a longer `prefix`",
                 )
             parents, symbols, nats = following.parents, following.symbols, following.nats
+            if self.reach and reached is not None:
+                reached = self.reach.step(reached[parents], symbols.astype(np.int64))
+                kept = np.flatnonzero(self.reach.within(reached, self._longest - length - 1))
+                parents, symbols, nats = parents[kept], symbols[kept], nats[kept]
+                reached = reached[kept]
+                if not len(kept):
+                    break
             levels.append(Level(parents.astype(np.int32), symbols))
             states = self._automaton.step(states[parents], symbols.astype(np.int64))
         level = np.repeat(np.arange(len(ends), dtype=np.int32), [len(place) for place, _ in ends])

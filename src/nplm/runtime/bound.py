@@ -12,6 +12,9 @@ from nplm.runtime.keytable import KeyTable
 
 LOOSE = 0.2  # h(start)
 MAX_SWEEPS = 1000
+# What h has above what it was solved to, so that none vanishes which is not 0: as much for every
+# state that may be accepted from, so that h stays at or above its mean after a step.
+LEAST = 1e-150
 DEAD, OPEN = -1, -2  # what is no expanded state: h is 0, or 1
 Floats = NDArray[np.float64]
 
@@ -67,8 +70,8 @@ def solve(expansion: Expansion, tolerance: float) -> Floats:
 
     A sweep keeps h at or above the mean of h after a step, since it only takes h down to it.
     """
-    count = expansion.edges[-1]
-    h = np.concatenate([_reaches(expansion), [1.0, 0.0]])
+    count, reaches = expansion.edges[-1], _reaches(expansion)
+    h = np.concatenate([reaches, [1.0, 0.0]])
     if not count:
         return h
     levels = [slice(*edges) for edges in zip(expansion.edges, expansion.edges[1:], strict=False)]
@@ -80,6 +83,7 @@ def solve(expansion: Expansion, tolerance: float) -> Floats:
         after = h[0], h[:count].sum()
         if all(old - new <= tolerance * new for old, new in zip(before, after, strict=True)):
             break
+    h[:count] += LEAST * reaches
     return h
 
 

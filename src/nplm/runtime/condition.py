@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nplm.generation import Condition
 from nplm.runtime.expression import anything, concatenation, intersection, length
@@ -38,12 +39,12 @@ def pattern_of(condition: Condition, card: ModelCard, unknown: int | None = None
     return compile_expression(intersection(parts or [anything()]), len(card.vocab), unknown=unknown)
 
 
-def shortest(pattern: Pattern, state: int) -> float:
-    """Symbols of the shortest string that is accepted from a state on; infinite without one."""
-    reached = np.zeros(len(pattern.next), np.bool_)
-    reached[state] = True
-    for symbols in range(len(pattern.next)):
-        if pattern.accepting[reached].any():
-            return symbols
-        reached = np.bincount(pattern.next[reached].ravel(), minlength=len(reached)) > 0
-    return math.inf
+def shortest(pattern: Pattern) -> NDArray[np.float64]:
+    """(S,) symbols of the shortest string accepted from each state; infinite without one."""
+    symbols = np.where(pattern.accepting, 0.0, np.inf)
+    for count in range(1, len(pattern.next)):
+        reached = (symbols[pattern.next] < np.inf).any(axis=1) & np.isinf(symbols)
+        if not reached.any():
+            break
+        symbols[reached] = count
+    return symbols

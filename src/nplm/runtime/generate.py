@@ -96,7 +96,7 @@ def _chosen(
     attempts = _attempts(cache, sampling, stream, prefix)
     most = FIRST_ATTEMPTS if attempts else FIRST_BATCH
     found, last_found, first, rows = 0, stream.start, stream.start, min(batch, most)
-    too_long = 0
+    too_long, tried = 0, 0
     while stream.wants(found, first):
         rows = min(rows, stream.at_most(found, first))
         vain = first - last_found
@@ -110,14 +110,21 @@ def _chosen(
                 part = _draw_again(attempts, automaton, chooser, sampling, prefix, first, rows)
             else:
                 part = walk(automaton, chooser.tokenizer, sampling, prefix, stream, first, rows)
+        first, tried, came = first + part.drawn, tried + part.attempts, part.drawn == rows
         part = chooser.choose(part)
         if stream.indices is None and len(part.indices) >= stream.count - found:
             part = part.first(stream.count - found)
-        first, rows, too_long = first + rows, min(batch, 4 * rows), too_long + len(part.too_long)
+        rows, too_long = min(batch, 4 * rows), too_long + len(part.too_long)
         found += len(part.indices)
         if len(part.indices):
             last_found = int(part.indices[-1]) + 1
         yield part
+        if attempts and not came and stream.wants(found, first):
+            raise ConstraintError(
+                f"string {first} did not come in {attempts.most:,} attempts: of {tried:,} in all "
+                f"{first - stream.start:,} gave one",
+                "loosen the pattern, or give more `attempts`",
+            )
 
 
 def _attempts(
@@ -141,14 +148,19 @@ def check_condition(
     with cache.turn:
         pattern = cache.pattern(sampling)
     state = pattern.after(prefix)
-    least = len(prefix) + shortest(pattern, state)
+    least = len(prefix) + shortest(pattern)[state]
+    if sampling.min_length > (sampling.condition or Condition()).length[1]:
+        raise ConstraintError(
+            f"`min_length={sampling.min_length}` is above the greatest `length`",
+            "loosen one of them",
+        )
     if math.isinf(least):
         where = f" that begins with {sampling.prefix!r}" if prefix else ""
         raise ConstraintError(f"no string{where} is as the options ask", "loosen one of them")
     if least > sampling.max_length:
         raise ConstraintError(
             f"no string of up to {sampling.max_length} symbols is as the options ask: the shortest "
-            f"has {least}",
+            f"has {least:.0f}",
             "give a larger `max_length`",
         )
     return pattern
@@ -170,7 +182,7 @@ def _draw_again(
             "loosen the pattern, or the options that leave symbols out",
         )
     (symbols, complete, nats), taken = attempts.draw(automaton, sampling, prefix, first, rows)
-    indices = np.arange(first, first + rows)
+    indices = np.arange(first, first + len(symbols))
     return GeneratedBatch(
         chooser.tokenizer,
         indices,
@@ -178,7 +190,7 @@ def _draw_again(
         complete,
         nats,
         indices[:0],
-        drawn=rows,
+        drawn=len(symbols),
         attempts=taken,
         bound=bound,
     )

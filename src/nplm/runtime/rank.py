@@ -28,6 +28,7 @@ SAMPLE, MAX_SAMPLE = 100_000, 10_000_000  # strings
 ENOUGH = 1_000  # strings of a length for a p-value
 DRAWN_LENGTH = 256  # symbols that a string of the sample may have, at least
 ATTEMPTS, BUDGET = 1_000, 1 << 14  # at one string of a rare length, and before them
+FURTHER = 2  # times the longest string of the sample: longer ones are not drawn for
 TIE = 1e-9
 
 Values = NDArray[np.float64]
@@ -43,8 +44,8 @@ class RankedBatch:
     Attributes:
         scored: their scores.
         rank: (n,) an estimate of how many strings are more probable; infinite where that is no
-            number: the string has an unseen symbol or more than some 700 nats. Past the least
-            probable string of the sample it is too low.
+            number: the string has an unseen symbol. Past the least probable string of the sample
+            it is too low.
         rank_error: (n,) its standard error.
         typicality: (n,) the share of the model's own strings that are less probable.
         p_value: (n,) the share of the model's own strings of its length that are as surprising or
@@ -81,6 +82,7 @@ class Ranker:
             self._sums = np.concatenate([[0.0], np.cumsum(terms)])
             self._squares = np.concatenate([[0.0], np.cumsum(terms**2)])
         self._of_length = dict(_by_length(nats, lengths))
+        self._longest = int(lengths[np.isfinite(nats)].max(initial=0))
         self._draw_of_length = draw_of_length
         self._drawn: set[int] = set()  # lengths of which more were asked for
 
@@ -151,7 +153,8 @@ class Ranker:
     def _own_of_length(self, length: int) -> Values | None:
         """(m,) ascending nats of the model's own strings of a length; None where they are few."""
         own = self._of_length.get(length, np.empty(0))
-        if len(own) < ENOUGH and self._draw_of_length and length not in self._drawn:
+        may_be = length <= FURTHER * self._longest and length not in self._drawn
+        if len(own) < ENOUGH and self._draw_of_length and may_be:
             self._drawn.add(length)
             drawn = self._draw_of_length(length, ENOUGH)
             if drawn is not None:

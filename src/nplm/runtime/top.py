@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nplm.checks import check_integer, check_text
+from nplm.errors import ConstraintError
 from nplm.generation import Condition, SamplingConfig, StreamConfig
 from nplm.runtime.automaton import Automaton
 from nplm.runtime.automatoncache import AutomatonCache
@@ -103,20 +104,27 @@ def top(
         start = nats_of(cache.of(logs=True), ids)
         automaton = cache.of_search(sampling, many=count > FEW)
         search = Search(automaton, len(card.vocab.symbols), ids, longest)
-        if condition:  # the share of what is accepted at most is part of each string's nats
+        if condition:
+            from nplm.runtime.reach import Reach  # as few need it
+
+            search.reach = Reach(cache.pattern(sampling))
+            # The share of what is accepted at most is part of each string's nats.
             start -= math.log(automaton.accepted_at_most or 1.0)
         found = search.most_probable(count, start, threshold)
     return _in_order(found, ids, count, card.tokenizer.dtype)
 
 
-def _threshold(cache: AutomatonCache, sampling: SamplingConfig, count: int) -> float:
+def _threshold(cache: AutomatonCache, sampling: SamplingConfig, count: int) -> float | None:
     """Nats within which there are about so many strings, by the estimate of `rank.Ranker`.
 
     Of strings drawn given what is asked for, 1 / p is that of their own probability: p times
     the share of all strings that are so.
     """
     stream = StreamConfig(indices=SAMPLE, cut=sampling.condition is None)
-    parts = list(generate_batches(cache, sampling, stream, nats=True))
+    try:
+        parts = list(generate_batches(cache, sampling, stream, nats=True))
+    except ConstraintError:  # hardly any attempt gives one: nothing is known beforehand
+        return None
     drawn = [part.nats[part.complete] for part in parts if part.nats is not None]
     nats = np.sort(np.concatenate(drawn))
     attempts = sum(part.attempts for part in parts) or SAMPLE

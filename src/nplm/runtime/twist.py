@@ -24,7 +24,9 @@ from nplm.text.vocab import BOUNDARY
 
 MAX_ENTRIES = 1 << 23  # expanded states times symbols, 12 bytes each while h is solved
 CHUNK_ENTRIES = 1 << 16  # rows times symbols that are made at once
-MANY = 1 << 14  # expanded states, from which on a level twice as large as the last is not expanded
+# Expanded states, from which on a level twice as large as the last is not expanded, where there are
+# more contexts than may be.
+MANY = 1 << 14
 
 
 class Product:
@@ -175,6 +177,7 @@ class Product:
         uncertain = bool(pattern.live[start] and not pattern.universal[start])
         level = first[: min(budget, uncertain)]
         complete, edges = len(level) == uncertain, [0]
+        may_grow = self.vocab_size ** (self.columns - 2) > budget  # by contexts alone
         nexts, weights, ends = [], [], []
         while len(level):
             table.add(level)
@@ -189,7 +192,7 @@ class Product:
             found = table.find(keys)
             new = np.flatnonzero(found < 0)
             room = max(0, budget - len(table))
-            if len(table) >= MANY and len(new) > 2 * len(level):
+            if may_grow and len(table) >= MANY and len(new) > 2 * len(level):
                 room = 0  # it grows without end in sight: the bound would stay loose
             complete &= len(new) <= room
             new = new[:room]
