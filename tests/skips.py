@@ -14,6 +14,7 @@ KNOWN = {
     "this onnxruntime has CUDA": "likewise",
     "the shared names list is not here": "figures of the lesson's own list, which is not ours",
     "could not import 'torch': .*": "the environment of the runtime alone",
+    "could not import 'kenlm': .*": "KenLM, which is built where it is installed, reads our files",
 }
 
 

@@ -35,6 +35,8 @@ HEAVY = {
     "train": ("nplm.runs.run", "nplm.runs.opened", "nplm.api.progressbar", "nplm.runtime.generate"),
     "sweep": ("nplm.report.figures", "rich.progress", "rich.table"),
     "export": ("nplm.export.onnxfile", "torch.onnx._internal.exporter._core", "torch.export"),
+    "arpa": ("nplm.export.arpa",),
+    "words": ("nplm.text.dataset", "nplm.text.sources"),
     "generate": ("onnxruntime", "nplm.runtime.onnxmodel", "nplm.runtime.generate"),
     "score": ("onnxruntime", "nplm.runtime.onnxmodel", "nplm.runtime.score"),
     "top": ("nplm.runtime.top", "nplm.runtime.onnxmodel"),
@@ -75,6 +77,13 @@ COMMANDS = {
         ),
         Command(
             "export", "export onnx checkpoints/runK --out exports/out.onnx", "exports/out.onnx"
+        ),
+        Command("arpa", "export arpa checkpoints/countsK --out out.arpa", "out.arpa"),
+        Command(
+            "words",
+            "dataset build --train listK.txt --val list1.txt --level word --min-count 1 "
+            "--document stream --out data/words",
+            "data/words",
         ),
         Command("generate", "generate model.onnx -n 5000 --seed K --out out.txt", "out.txt"),
         Command("top", "top model.onnx -n 300K --out top.txt", "top.txt"),
@@ -220,8 +229,11 @@ def prepare(folder: Path, commands: list[str]) -> None:
     names = NAMES.read_text(encoding="utf-8").split()
     for k in (1, 2):
         (folder / f"list{k}.txt").write_text("\n".join(names[k::60]) + "\n", encoding="utf-8")
-        if {"train", "sweep", *NEED_RUNS} & {*commands}:
+        if {"train", "sweep", "arpa", *NEED_RUNS} & {*commands}:
             do(folder, ["dataset", "build", f"list{k}.txt"])
+        if "arpa" in commands:
+            counted = ["train", f"data/list{k}", "--preset", "ngram", "--order", "3"]
+            do(folder, [*counted, "--out", f"checkpoints/counts{k}"])
         if NEED_RUNS & {*commands}:
             do(folder, [*COMMANDS["train"].line(k, force=False), "--out", f"checkpoints/run{k}"])
     shutil.copyfile(GOLDEN, folder / "model.onnx")

@@ -6,7 +6,7 @@ loads what it needs, and `load` and `open_run` need no torch.
 
 TYPE_CHECKING = False  # `typing` takes as long to load as a Ctrl-C needs to come in between
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
     from types import ModuleType
     from typing import Literal, Unpack
@@ -33,15 +33,19 @@ def __getattr__(name: str) -> "ModuleType":
 
 
 def build(
-    strings: "str | Path | Iterable[str]",
+    strings: "str | Path | Iterable[str] | Mapping[str, str | Path | Iterable[str]]",
     *,
     out: "str | Path | None" = None,
     split: "tuple[float | str, float | str, float | str]" = (0.8, 0.1, 0.1),
-    split_by: "Literal['string', 'line']" = "string",
+    split_by: "Literal['string', 'line', 'order'] | None" = None,
     distinct: bool = False,
     normalize: "Literal['nfc', 'none']" = "nfc",
     seed: int = 0,
     min_count: int = 0,
+    max_vocab: int = 0,
+    count_on: "Literal['train', 'all']" = "train",
+    level: "Literal['character', 'word']" = "character",
+    document: "Literal['line', 'stream']" = "line",
     max_mb: float = 256.0,  # checks.MAX_TEXT_MB
     force: bool = False,
 ) -> "Dataset":
@@ -49,14 +53,20 @@ def build(
 
     Args:
         strings: a text file with one string a line (a `str` is its path), or the strings; empty
-            ones are left out.
+            ones are left out. Or a dictionary of such, by split: "train", and "val" and "test".
         out: a folder to save it in; None keeps it in memory.
         split: shares of train, val and test that add up to 1, as numbers or as text ("1/3").
-        split_by: "string" keeps all copies of a string in one split; "line" splits them too.
+        split_by: "string" keeps all copies of a string in one split; "line" splits them too;
+            "order" shuffles nothing. None is "order" for a stream, else "string".
         distinct: drop copies first.
         normalize: the Unicode form.
         seed: of the shuffle.
-        min_count: symbols that train shows less often become one unknown symbol; 0: none do.
+        min_count: symbols seen less often become one unknown symbol; 0: none do.
+        max_vocab: ids that there may be, the boundary and the unknown symbol among them: the rarer
+            symbols become the unknown one; 0: any number.
+        count_on: the splits that say how often a symbol is seen.
+        level: what a symbol is: a character, or a word between white space.
+        document: what a string is: a line, or the whole split, whose contexts cross line ends.
         max_mb: megabytes that a text file may have; a build takes up to twenty times that.
         force: replace a data set that is in `out`.
 
@@ -67,9 +77,20 @@ def build(
         UsageError: an option is out of bounds.
     """
     from nplm.api.datasource import build_dataset, shares_of
-    from nplm.config import DatasetConfig
+    from nplm.config import DatasetConfig, usual_split
 
-    config = DatasetConfig(shares_of(split), split_by, distinct, normalize, seed, min_count)
+    config = DatasetConfig(
+        shares_of(split),
+        split_by or usual_split(document),
+        distinct,
+        normalize,
+        seed,
+        min_count,
+        max_vocab,
+        count_on,
+        level,
+        document,
+    )
     return build_dataset(strings, config, out, force=force, max_mb=max_mb)
 
 

@@ -9,6 +9,8 @@ from typing import Any, Literal, get_args
 from nplm.errors import UsageError
 
 Normalization = Literal["nfc", "none"]
+Level = Literal["character", "word"]
+Document = Literal["line", "stream"]
 SplitName = Literal["train", "val", "test"]
 SPLITS: tuple[str, ...] = get_args(SplitName)
 MAX_BLOCK_SIZE = 64

@@ -13,6 +13,8 @@ from nplm.checks import (
     MAX_PARAMETERS,
     MAX_SEED,
     MAX_SIZE,
+    Document,
+    Level,
     Normalization,
     check_above_zero,
     check_choice,
@@ -25,7 +27,8 @@ from nplm.errors import UsageError
 if TYPE_CHECKING:
     from fractions import Fraction
 
-SplitBy = Literal["string", "line"]
+SplitBy = Literal["string", "line", "order"]
+CountOn = Literal["train", "all"]
 PresetName = Literal["default", "notebook", "classic", "ngram", "best"]
 Activation = Literal["tanh", "relu", "gelu"]
 Init = Literal["scaled", "normal"]
@@ -35,6 +38,7 @@ DENSE_EVALUATIONS = 16  # before they widen
 EARLY_EVALUATIONS = (8, 4, 2)  # parts of the first interval
 MIN_BETA2 = 0.1  # at 0 a step is as long as its rate, wherever the gradient is small
 MAX_EXPONENT = 300  # of a share
+LEAST_VOCAB = 3
 Schedule = Literal["constant", "step", "linear", "cosine"]
 Masks = Literal["state", "step"]
 
@@ -45,11 +49,17 @@ class DatasetConfig:
 
     Attributes:
         split: shares of train, val and test as decimal strings or numbers; they add up to 1.
-        split_by: "string" keeps all copies of a string in one split; "line" splits the lines.
+        split_by: "string" keeps all copies of a string in one split; "line" splits the lines;
+            "order" takes the first lines for train and the last for test.
         distinct: drop the copies first.
         normalize: to Unicode form NFC, or not at all.
         seed: of the shuffle, `random.Random(seed)`.
-        min_count: symbols that train shows less often become one unknown symbol; 0: none do.
+        min_count: symbols seen less often become one unknown symbol; 0: none do.
+        max_vocab: ids that there may be, the boundary and the unknown symbol among them: the rarer
+            symbols become the unknown one; 0: any number.
+        count_on: which splits say how often a symbol is seen.
+        level: what a symbol is: a character, or a word between white space.
+        document: what a string is: a line, or the whole split, whose contexts cross line ends.
     """
 
     split: tuple[str, str, str] = ("0.8", "0.1", "0.1")
@@ -58,13 +68,31 @@ class DatasetConfig:
     normalize: Normalization = "nfc"
     seed: int = 0
     min_count: int = 0
+    max_vocab: int = 0
+    count_on: CountOn = "train"
+    level: Level = "character"
+    document: Document = "line"
 
     def __post_init__(self) -> None:
         check_integer("min_count", self.min_count, 0)
+        check_integer("max_vocab", self.max_vocab, 0)
+        if 0 < self.max_vocab < LEAST_VOCAB:
+            raise UsageError(
+                f"`max_vocab` is {self.max_vocab}",
+                f"it must be at least {LEAST_VOCAB}: the boundary, the unknown symbol and one more",
+            )
+        check_choice("count_on", self.count_on, CountOn)
+        check_choice("level", self.level, Level)
+        check_choice("document", self.document, Document)
         check_switch("distinct", self.distinct)
         check_choice("split_by", self.split_by, SplitBy)
         check_choice("normalize", self.normalize, Normalization)
         check_integer("seed", self.seed, 0, MAX_SEED)
+        if self.document == "stream" and (self.split_by != "order" or self.distinct):
+            raise UsageError(
+                "a stream is cut in the order of its lines",
+                'give `split_by="order"`, and not `distinct`',
+            )
         if any(share < 0 for share in self.shares) or sum(self.shares) != 1:
             raise UsageError(
                 f"`split` is {','.join(map(str, self.split))}",
@@ -72,6 +100,11 @@ class DatasetConfig:
             )
         if self.shares[0] == 0:
             raise UsageError("`split` gives train nothing", "its share must be above 0")
+
+    @property
+    def has_unknown(self) -> bool:
+        """Whether rare symbols become the unknown one."""
+        return bool(self.min_count or self.max_vocab)
 
     @property
     def shares(self) -> "tuple[Fraction, Fraction, Fraction]":
@@ -84,6 +117,11 @@ class DatasetConfig:
                 "give three numbers, as in 0.8,0.1,0.1",
             ) from None
         return train, val, test
+
+
+def usual_split(document: Document) -> SplitBy:
+    """How strings are split where nothing is said."""
+    return "order" if document == "stream" else "string"
 
 
 def _share(text: "str | float") -> "Fraction":

@@ -72,9 +72,10 @@ class Condition:
 
     @property
     def asks(self) -> bool:
-        """Whether some strings are not as asked for."""
+        """Whether it changes which strings come, or how long they are tried for."""
         asked = self.match is not None or self.ends_with or any(self.contains)
-        return bool(asked) or self.length != Condition.length
+        others = self.length != Condition.length or self.attempts != Condition.attempts
+        return bool(asked) or others
 
 
 @dataclass(frozen=True)

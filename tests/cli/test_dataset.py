@@ -252,3 +252,35 @@ def test_one_changed_byte_of_a_data_set(nplm: "Nplm", home: Path) -> None:
     content[-2] ^= 1
     path.write_bytes(content)
     nplm.refuses(3, "dataset", "info", says=("data/names", "build it again"))
+
+
+def test_a_corpus_in_files_of_its_own(nplm: "Nplm") -> None:
+    for name, text in (("a.txt", "the cat\nthe dog\n\nthe end\n"), ("b.txt", "the bird\n")):
+        (nplm.cwd / name).write_text(text, encoding="utf-8")
+    options = ("--level", "word", "--document", "stream", "--min-count", "2", "--count-on", "all")
+    files = ("--train", "a.txt", "--val", "b.txt", "--test", "b.txt")
+    done = nplm.ok("dataset", "build", *options, *files)
+    told = "a stream of 5 lines, 4 symbols (2 words, the unknown one, the boundary), 1 blank line"
+    assert told in done.err
+    shown = nplm.ok("dataset", "info", "data/a").out.decode()
+    assert "not in train" in shown
+    facts = json.loads(nplm.ok("dataset", "info", "data/a", "--json").out)
+    assert facts["unseen"] == {"train": 0, "val": 1, "test": 1}
+    assert facts["unknown"] == {"train": 3, "val": 0, "test": 0}
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--val", "a.txt"), "--train is missing"),
+        (("a.txt", "--train", "a.txt"), "FILE and --train contradict each other"),
+        (("--train", "a.txt", "--seed", "3"), "--seed and --train contradict each other"),
+        (("--train", "a.txt", "--split", "1,0,0"), "--split and --train contradict each other"),
+        (("--train", "-", "--val", "-"), "- is given twice"),
+        (("a.txt", "--document", "stream", "--split-by", "line"), "a stream is cut in the order"),
+        (("a.txt", "--max-vocab", "1"), "--max-vocab is 1"),
+    ],
+)
+def test_what_contradicts_itself(nplm: "Nplm", options: tuple[str, ...], says: str) -> None:
+    (nplm.cwd / "a.txt").write_text("the cat\nthe dog\n", encoding="utf-8")
+    nplm.refuses(2, "dataset", "build", *options, says=(says,))

@@ -46,6 +46,9 @@ def folder(tmp_path: Path, names: list[str], monkeypatch: pytest.MonkeyPatch) ->
     (tmp_path / "data").mkdir()
     for name in ("data/names.txt", "towns.txt"):
         (tmp_path / name).write_text(content, encoding="utf-8")
+    corpus = "".join(f"{' '.join(names[k : k + 9])} .\n" for k in range(0, 900, 3))
+    for name in ("corpus.txt", "val.txt"):
+        (tmp_path / name).write_text(corpus, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", WIDTH)
     monkeypatch.setenv("NO_COLOR", "1")

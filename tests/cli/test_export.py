@@ -1,4 +1,4 @@
-"""`nplm export onnx`."""
+"""`nplm export onnx` and `nplm export arpa`."""
 
 import hashlib
 import json
@@ -195,3 +195,25 @@ def test_rare_symbols_from_text_to_strings(nplm: "Nplm", home: Path, names: list
     times = (home / "checkpoints" / "rare" / "model.safetensors").stat().st_mtime + 9
     os.utime(home / "exports" / "rare.onnx", (times, times))
     nplm.refuses(3, "generate", "checkpoints/rare", says=("of another run",))
+
+
+def test_an_arpa_file_of_an_n_gram(nplm: "Nplm", trained: Path) -> None:
+    nplm.ok("train", "data/names", "--preset", "ngram", "--order", "3", "--out", "checkpoints/kn")
+    done = nplm.ok("export", "arpa", "checkpoints/kn")
+    assert "n-grams of 1 to 3 symbols; log10 p of 556 pairs computed from it within" in done.err
+    lines = (trained / "exports" / "kn.arpa").read_text(encoding="utf-8").splitlines()
+    assert lines[:2] == ["\\data\\", "ngram 1=29"]
+    nplm.refuses(3, "export", "arpa", "checkpoints/kn", says=("exports/kn.arpa", "--force"))
+    nplm.ok("export", "arpa", "checkpoints/kn", "--force")
+
+
+def test_an_arpa_file_of_a_network_is_refused(nplm: "Nplm") -> None:
+    nplm.refuses(
+        3, "export", "arpa", RUN, says=("this run has no n-gram", "nplm train --preset ngram")
+    )
+
+
+def test_a_loop_of_links_is_no_run(nplm: "Nplm", trained: Path) -> None:
+    (trained / "loop").symlink_to("loop")
+    for kind in ("onnx", "arpa"):
+        nplm.refuses(3, "export", kind, "loop", says=("loop",))

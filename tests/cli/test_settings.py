@@ -11,10 +11,11 @@ import typer
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from nplm.checks import MAX_SEED, Normalization, SplitName
+from nplm.checks import MAX_SEED, Document, Level, Normalization, SplitName
 from nplm.cli.settings import HELP, as_flags, parse, settings_for, with_settings
 from nplm.cli.tree import app
 from nplm.config import (
+    CountOn,
     MixtureConfig,
     ModelConfig,
     PresetName,
@@ -166,6 +167,9 @@ def test_options_of_a_fixed_set_know_it() -> None:
         for command in ("train", "sweep")
     }
     expected |= {
+        "nplm dataset build --level": get_args(Level),
+        "nplm dataset build --document": get_args(Document),
+        "nplm dataset build --count-on": get_args(CountOn),
         "nplm dataset build --split-by": get_args(SplitBy),
         "nplm dataset build --normalize": get_args(Normalization),
         "nplm eval --split": get_args(SplitName),

@@ -62,7 +62,7 @@ def test_help(nplm: "Nplm", command: str, help_option: str) -> None:
 
 def test_help_is_asked_of_every_command() -> None:
     assert {"", "dataset build", "plot sweep", "suggest"} < set(COMMANDS)
-    assert len(COMMANDS) == len(set(COMMANDS)) == 19
+    assert len(COMMANDS) == len(set(COMMANDS)) == 20
 
 
 def test_help_lists_the_commands_in_the_order_of_the_work(nplm: "Nplm") -> None:

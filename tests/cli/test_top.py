@@ -103,7 +103,7 @@ def test_generate_foretells_what_takes_long(
     monkeypatch.setattr(generate, "LONG", 0.0)
     options = ("-n", "400", "--match", ".*a.*", "--out", home / "strings.txt")
     told = re.findall(
-        r"^([\d.,e+]+) strings/s: about ([\d,]+) s more$",
+        r"^([\d.,]+) strings/s: about ([\d,]+) s more$",
         nplm.ok("generate", GOLDEN, *options).err,
         re.MULTILINE,
     )

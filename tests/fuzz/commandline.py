@@ -72,6 +72,9 @@ USUAL = {  # of an argument, by its name: what makes a command work
     "data": ["data/names", "data/lesson"],
     "out": ["x", "new/x", "out.html", "out.png"],
     "excluding": ["data/names.txt"],
+    "train": ["data/names.txt"],
+    "val": ["data/names.txt"],
+    "test": ["data/names.txt"],
     "match": ["ma.*", ".*n", "[aeiou]{2,3}", "(a|b)*a(a|b){20}", "(a", "a(?=b)", ".{0,99999}", "é"],
     "length": ["4-12", "12-4", "-3", "5-", "7", "999999999-", "-"],
 }
@@ -86,6 +89,9 @@ INPUTS = {
     "config",
     "data",
     "excluding",
+    "train",
+    "val",
+    "test",
 }
 STDIN = [
     b"",

@@ -32,7 +32,7 @@ def run(tmp_path: Path) -> Path:
         (CONFIG, 'path = "', 'path = "\\u0000', r"dataset\.path is .*, not a text"),
         (CONFIG, "threads = 1", "threads = 0", r"run\.threads is 0: it must be between 1 and"),
         (CONFIG, "[run]", "[ran]", "run is missing"),
-        (VOCAB, '"level": "character"', '"level": "word"', "level is 'word', not character"),
+        (VOCAB, '"level": "character"', '"level": "syllable"', "level is 'syllable': choose"),
         (VOCAB, '"normalize": "nfc"', '"normalize": "NFC"', "normalize is 'NFC': choose nfc"),
         (VOCAB, '"longest": ', '"longest": -', "longest is -.*: it must be"),
         (VOCAB, '"symbols": [', '"symbols": [7, ', "symbols is not a list of symbols"),

@@ -416,8 +416,9 @@ def test_tables_that_are_too_large_leave_nothing_in_the_way(
     small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = override(preset("ngram"), {"order": 4}, "")
-    monkeypatch.setattr("nplm.training.mixture.MAX_TABLE_BYTES", 1000)
-    with pytest.raises(DataError, match="tables would take"):
+    monkeypatch.setattr("nplm.training.ngrammodule.MAX_DENSE_BYTES", 1000)
+    monkeypatch.setattr("nplm.training.ngrammodule.MAX_BYTES", 1000)
+    with pytest.raises(DataError, match="the n-gram would take"):
         train(tmp_path / "run", config, small)
     monkeypatch.undo()
     train(tmp_path / "run", config, small)

@@ -325,7 +325,7 @@ def test_no_val_to_compare_on(
 ) -> None:
     empty = small.splits["val"].keep(np.zeros(small.strings("val"), np.bool_))
     alone = replace(small, splits={**small.splits, "val": empty, "test": empty})
-    digest = dataset.digest_of(alone.vocab, alone.normalize, alone.splits)
+    digest = dataset.digest_of(alone.vocab, alone.normalize, alone.splits, alone.document)
     datafolder.save(replace(alone, sha256=digest), tmp_path / "x")
     trials = plan(tiny_config, {"seed": [1]}, tmp_path / "sweep")
     with pytest.raises(DataError, match="no val split"):

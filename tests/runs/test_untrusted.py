@@ -14,6 +14,7 @@ from torch import Tensor
 
 from nplm.config import RunConfig
 from nplm.errors import DamagedError
+from nplm.presets import override, preset
 from nplm.runs.checkpoint import hashes_of_facts
 from nplm.runs.header import is_finished, numbers_of, read_header, step_of
 from nplm.runs.layout import BEST, LAST, LOSSES, METRICS, NGRAM
@@ -22,6 +23,7 @@ from nplm.runs.opened import load_run
 from nplm.runs.run import train
 from nplm.runs.tensorfile import read_tensors, write_tensors
 from nplm.text.dataset import Dataset
+from nplm.training.sparsengram import NAMES
 
 COMPAT = Path(__file__).parents[1] / "compat" / "0.1.0" / "checkpoints"
 
@@ -117,7 +119,7 @@ def test_weights_that_do_not_fit_are_not_opened(folder: Path, change: Change) ->
     [
         lambda f: f.tensors.pop("rows"),
         lambda f: f.tensors.update(rows=f.tensors["rows"][:5]),
-        lambda f: f.tensors.update(rows=f.tensors["rows"].float()),
+        lambda f: f.tensors.update(rows=f.tensors["rows"].double()),
         lambda f: f.tensors.update(rows=f.tensors["rows"].flatten()),
         lambda f: f.tensors.update(transitions=torch.tensor(3, dtype=torch.int32)),
         lambda f: f.tensors.update(transitions=f.tensors["transitions"][:-1]),
@@ -129,6 +131,41 @@ def test_weights_that_do_not_fit_are_not_opened(folder: Path, change: Change) ->
 def test_tables_that_a_look_up_would_leave_are_not_opened(tmp_path: Path, change: Change) -> None:
     folder = Path(shutil.copytree(COMPAT / "ngram", tmp_path / "ngram"))
     load_run(folder)
+    rewrite(folder / NGRAM, change)
+    with pytest.raises(DamagedError, match=NGRAM):
+        load_run(folder)
+
+
+def _set(name: str, place: int, value: int) -> Change:
+    """A table with another number at a place."""
+
+    def change(content: Content) -> None:
+        content.tensors[name][place] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda f: f.tensors.pop("gains"),
+        *(lambda f, name=name: f.tensors.update({name: f.tensors[name][:-1]}) for name in NAMES),
+        lambda f: f.tensors.update(left=f.tensors["left"].half()),
+        lambda f: f.tensors.update(symbols=f.tensors["symbols"].long()),
+        lambda f: f.tensors.update(longer=f.tensors["longer"].new_zeros(0)),
+        *(_set(name, 3, -1) for name in ("longer", "symbols", "offsets", "targets")),
+        *(_set(name, -1, 10**9) for name in ("longer", "symbols", "offsets", "targets")),
+        _set("longer", 1, 2),
+    ],
+)
+def test_sparse_tables_that_a_look_up_would_leave_are_not_opened(
+    tmp_path: Path, small: Dataset, monkeypatch: pytest.MonkeyPatch, change: Change
+) -> None:
+    monkeypatch.setattr("nplm.training.ngrammodule.MAX_DENSE_BYTES", 0)
+    config = override(preset("ngram"), {"order": 4}, "")
+    folder = tmp_path / "run"
+    list(train(folder, config, small, tmp_path))
+    assert load_run(folder).kind == "n-gram"
     rewrite(folder / NGRAM, change)
     with pytest.raises(DamagedError, match=NGRAM):
         load_run(folder)

@@ -50,10 +50,10 @@ def naive(model: OnnxModel, sampling: SamplingConfig, seed: int, index: int) -> 
             symbol = next(k for k, c in enumerate(cdf) if c > u)
             t += 1
         if symbol and len(ids) == sampling.max_length:
-            return Generated(index, vocab.decode(ids), nats, None, complete=False)
+            return Generated(index, vocab.decode(ids), nats, None, complete=False, symbols=len(ids))
         nats -= math.log(probabilities(row, SamplingConfig())[0, symbol])
         if symbol == 0:
-            return Generated(index, vocab.decode(ids), nats, None, complete=True)
+            return Generated(index, vocab.decode(ids), nats, None, complete=True, symbols=len(ids))
         ids.append(symbol)
 
 
@@ -163,6 +163,7 @@ def as_json(string: Generated) -> dict[str, object]:
     per_symbol = string.nats_per_symbol
     rounded = None if per_symbol is None else round(per_symbol, 6)
     values = asdict(string)
+    del values["symbols"]
     first = {key: values.pop(key) for key in ("index", "text", "nats")}
     return {**first, "nats_per_symbol": rounded, **values}
 

@@ -230,3 +230,24 @@ def test_own_sampling_draws_what_is_scored(model: Model) -> None:
     assert own_sampling(model.card) == SamplingConfig(
         min_length=0, max_length=256, allow_unknown=True
     )
+
+
+def test_an_interrupted_draw_is_made_again() -> None:
+    """What is known of a rare length does not depend on who asked before."""
+    calls = []
+
+    def draw(length: int, count: int) -> NDArray[np.float64]:
+        calls.append(length)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return np.arange(float(count))
+
+    ranker = Ranker(np.arange(100.0), np.full(100, 9), draw)
+    with pytest.raises(KeyboardInterrupt):
+        ranker._own_of_length(5)
+    own = ranker._own_of_length(5)
+    assert own is not None
+    assert len(own) == ENOUGH
+    assert ranker._own_of_length(5) is own
+    assert ranker._own_of_length(2 * 9 + 1) is None  # further than what the sample tells of
+    assert calls == [5, 5]

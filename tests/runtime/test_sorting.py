@@ -65,3 +65,17 @@ def test_the_end_counts_as_a_symbol_but_where_it_was_cut(model: Model) -> None:
         each = [string.nats_per_symbol for string in batch.strings()]
         assert batch.nats_per_symbol is not None
         assert batch.nats_per_symbol.tolist() == each
+
+
+def test_what_was_drawn_is_told_once(model: Model) -> None:
+    options: dict[str, Any] = {"match": ".*n", "budget": 0, "excluding": ["an"]}
+    for more in (options, {"max_length": 4}):
+        batches = list(model.sample_arrays(3000, nats=True, **more))
+        found = list(sort_batches(batches, "probability", 700))
+        assert len(found) == 5
+        for counted in (
+            lambda batch: batch.drawn,
+            lambda batch: batch.attempts,
+            lambda batch: len(batch.too_long),
+        ):
+            assert sum(map(counted, found)) == sum(map(counted, batches))

@@ -1,9 +1,12 @@
 """Strings drawn under a condition against all strings there are, written out one by one."""
 
+import contextlib
 import itertools
 import math
 import re
 from collections import Counter
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from numpy.typing import NDArray
 
 from nplm.errors import ConstraintError
 from nplm.generation import Condition, SamplingConfig, StreamConfig
+from nplm.runtime import growth
 from nplm.runtime.automatoncache import AutomatonCache
 from nplm.runtime.condition import pattern_of
 from nplm.runtime.constraint import Constraint
@@ -274,3 +278,76 @@ def test_enough_strings_come_before_an_index_that_does_not() -> None:
     cache = AutomatonCache(model, CARD)
     parts = list(generate_batches(cache, sampling, StreamConfig(2, unique=True)))
     assert sum(len(part.indices) for part in parts) == 2
+
+
+def test_the_share_that_is_told_is_the_share_there_is() -> None:
+    """Of all strings, whether many attempts are rejected by the bound or by a look at them."""
+    model, sampling = Table(2, end=1.0), SamplingConfig(max_length=LONGEST, min_length=0)
+    texts = ("".join(t) for n in range(LONGEST + 1) for t in itertools.product(LETTERS, repeat=n))
+    share = sum(probability(model, t, sampling) for t in texts if re.fullmatch(".*b.*c", t))
+    for budget in (0, 6, 1000):
+        asked = replace(sampling, condition=Condition(".*b.*c", budget=budget))
+        parts = list(generate_batches(AutomatonCache(model, CARD), asked, StreamConfig(4000)))
+        drawn, attempts = (sum(getattr(p, name) for p in parts) for name in ("drawn", "attempts"))
+        rate, bound = drawn / attempts, parts[-1].bound
+        error = bound * math.sqrt(rate * (1 - rate) / attempts)
+        assert abs(bound * rate - share) < 4 * error + 1e-3 * share  # the greatest length cuts some
+
+
+def test_what_never_ends_is_known_to_be_impossible() -> None:
+    """A loop without an end that is drawn with certainty: falling from above would stay at 1."""
+    table = Table(0)
+    table._logits[:] = -np.inf
+    table._logits[:, :, 1] = 0.0
+    cache = AutomatonCache(table, CARD)
+    sampling = SamplingConfig(max_length=9, min_length=0, condition=Condition("a*b?"))
+    with np.errstate(invalid="ignore"), pytest.raises(ConstraintError, match="gives no string"):
+        list(generate_batches(cache, sampling, StreamConfig(1)))
+
+
+@pytest.mark.parametrize("name", ["MANY", "MAX_ENTRIES"])
+def test_what_is_expanded_is_bounded(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    cache = AutomatonCache(Table(1), CARD)
+    sampling = SamplingConfig(condition=Condition(".*ab.*ba.*c"))
+    monkeypatch.setattr(f"nplm.runtime.twist.{name}", 3 if name == "MANY" else 20)
+    maker = RowMaker(Table(1), Constraint(1 + len(LETTERS)), sampling, logs=False)
+    product = Product(maker, cache.pattern(sampling), 1e6)
+    product.solve([], 15, 1e-4)
+    assert len(product.bound.table) <= 5
+    assert not product.bound.complete
+
+
+def test_memory_of_conditions_is_counted_and_bounded() -> None:
+    cache = AutomatonCache(Table(1), CARD, cache_mb=0.2)
+    for k in range(60):
+        sampling = SamplingConfig(
+            max_length=9, condition=Condition(f".*{'abc'[k % 3]}.{{{k % 7}}}")
+        )
+        list(generate_batches(cache, sampling, StreamConfig(5)))
+    kept = sum(automaton.nbytes for automaton in cache._by_options.values())
+    assert len(cache._by_options) < 20
+    assert kept < 0.5e6
+
+
+def test_an_interrupted_evaluation_leaves_contexts_as_they_were(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sampling = SamplingConfig(max_length=LONGEST, condition=Condition(".*b"))
+    expected = [
+        p.lines()
+        for p in generate_batches(AutomatonCache(Table(1), CARD), sampling, StreamConfig(40))
+    ]
+    for failing in range(1, 5):
+        cache, calls = AutomatonCache(Table(1), CARD), iter(range(1, 100))
+
+        def grown(*arguments: Any, calls: Any = calls, failing: int = failing) -> Any:
+            if next(calls) == failing:
+                raise MemoryError
+            return growth.grown(*arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr("nplm.runtime.contextrows.grown", grown)
+            with contextlib.suppress(MemoryError):
+                list(generate_batches(cache, sampling, StreamConfig(40)))
+        found = [p.lines() for p in generate_batches(cache, sampling, StreamConfig(40))]
+        assert found == expected

@@ -6,16 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from nplm.config import ModelConfig, RunConfig
-from nplm.counts.contexts import count_contexts
 from nplm.counts.evaluate import cross_entropy, evaluate, pair_log_probabilities
 from nplm.counts.ngram import NGram, fit
 from nplm.counts.tables import table_of
-from nplm.errors import DataError
 from nplm.export.onnxfile import export
 from nplm.export.proof import Proof
 from nplm.generation import SamplingConfig, StreamConfig
@@ -26,9 +23,8 @@ from nplm.runtime.generate import generate
 from nplm.runtime.onnxmodel import OnnxModel, open_model
 from nplm.stepmodel import log_softmax
 from nplm.text.dataset import Dataset
-from nplm.text.strings import Strings
-from nplm.training import mixture
-from nplm.training.mixture import Mixture, NGramTable, learn_weights, refuse_large, share_out
+from nplm.training.densengram import DenseNGram
+from nplm.training.mixture import Mixture, learn_weights, share_out
 from nplm.training.network import NeuralLM
 from nplm.training.recipe import Recipe
 from nplm.training.torchmodel import assemble
@@ -64,56 +60,6 @@ def drawn(rows: int, width: int, vocab_size: int) -> NDArray[np.int64]:
     return np.random.default_rng(0).integers(0, vocab_size, (rows, width))
 
 
-@pytest.mark.parametrize("order", [2, 4, 6])
-def test_the_tables_of_names_are_the_n_gram(small: Dataset, order: int) -> None:
-    train = table_of(small, "train", order - 1)
-    ngram = fit(train, order)
-    table = NGramTable.of(ngram)
-    assert (table.block_size, table.vocab_size) == (order - 1, len(small.vocab))
-    for contexts in (train.contexts, drawn(2000, order - 1, len(small.vocab))):
-        assert_rounded(log_rows(table, contexts), ngram, contexts)
-
-
-@given(LISTS, st.integers(2, 6))
-@settings(deadline=None)
-def test_the_tables_of_any_list_are_the_n_gram(strings: list[list[int]], order: int) -> None:
-    ids = np.array([k for string in strings for k in [*string, 0]], np.uint8)
-    seen = count_contexts(Strings.of_ids(ids), order - 1, 4)
-    ngram = fit(seen, order)
-    for contexts in (seen.contexts, drawn(50, order - 1, 4)):
-        assert_rounded(log_rows(NGramTable.of(ngram), contexts), ngram, contexts)
-
-
-def test_what_is_older_than_the_order_does_not_matter(small: Dataset) -> None:
-    table, contexts = NGramTable.of(fit(table_of(small, "train", 3), 4)), drawn(500, 7, 27)
-    np.testing.assert_array_equal(log_rows(table, contexts), log_rows(table, contexts[:, 4:]))
-
-
-def test_tables_that_are_too_large_are_refused_with_an_estimate(
-    small: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ngram = fit(table_of(small, "train", 4), 5)
-    table = NGramTable.of(ngram)
-    size = table.rows.nbytes + table.transitions.nbytes
-    monkeypatch.setattr(mixture, "MAX_TABLE_BYTES", size)
-    refuse_large(ngram)
-    monkeypatch.setattr(mixture, "MAX_TABLE_BYTES", size // 2)
-    with pytest.raises(DataError) as caught:
-        NGramTable.of(ngram)
-    assert f"{len(ngram):,} contexts of 27 symbols" in caught.value.problem
-    assert "`order` below 5" in caught.value.cure
-
-
-def test_the_estimate_is_in_gigabytes(small: Dataset) -> None:
-    class Large(NGram):
-        def __len__(self) -> int:
-            return 10**8
-
-    ngram = fit(table_of(small, "train", 1), 2)
-    with pytest.raises(DataError, match=r"would take 16\.2 GB: 100,000,000 contexts .* 0\.5 GB"):
-        refuse_large(Large(27, ngram.levels))
-
-
 def network(block_size: int, seed: int, vocab_size: int = 27) -> NeuralLM:
     torch.manual_seed(seed)
     return NeuralLM(ModelConfig(block_size, 4, 8, init="normal", dropout=0.5), vocab_size)
@@ -128,7 +74,7 @@ def weighted(parts: list[torch.nn.Module], weights: object, contexts: NDArray) -
 
 @pytest.mark.parametrize("order", [2, 4, 6])  # narrower than the networks, as wide, wider
 def test_a_mixture_is_the_weighted_sum_of_its_parts(small: Dataset, order: int) -> None:
-    ngram = NGramTable.of(fit(table_of(small, "train", order - 1), order))
+    ngram = DenseNGram.of(fit(table_of(small, "train", order - 1), order))
     parts = [ngram, network(3, 1), network(3, 2)]
     mixed = Mixture(parts[1:], ngram)
     assert mixed.block_size == max(3, order - 1)
@@ -150,7 +96,7 @@ def test_networks_alone_are_averaged_at_first() -> None:
 
 @pytest.mark.parametrize("share", [0, 1])
 def test_weights_of_zero_and_one_leave_one_side(small: Dataset, share: float) -> None:
-    ngram = NGramTable.of(fit(table_of(small, "train", 3), 4))
+    ngram = DenseNGram.of(fit(table_of(small, "train", 3), 4))
     networks = [network(3, 1), network(3, 2)]
     mixed = Mixture(networks, ngram)
     mixed.weigh(share_out(share, 2))
@@ -165,7 +111,7 @@ def test_weights_of_zero_and_one_leave_one_side(small: Dataset, share: float) ->
 
 
 def test_a_single_part_stays_what_it_is(small: Dataset) -> None:
-    ngram, alone = NGramTable.of(fit(table_of(small, "train", 1), 2)), network(3, 1)
+    ngram, alone = DenseNGram.of(fit(table_of(small, "train", 1), 2)), network(3, 1)
     assert assemble([], ngram) is ngram
     assert assemble([alone], None) is alone
     assert isinstance(assemble([alone], ngram), Mixture)

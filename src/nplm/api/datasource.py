@@ -1,22 +1,22 @@
 """What Python hands in as data: a text file, strings, the folder of a data set, or a Dataset."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from nplm.checks import MAX_TEXT_MB, check_above_zero, check_path, check_switch
+from nplm.checks import MAX_TEXT_MB, SPLITS, Level, check_above_zero, check_path, check_switch
 from nplm.config import DatasetConfig
 from nplm.errors import DataError, UsageError
 from nplm.text import datafolder, dataset
 from nplm.text.dataset import Dataset
 from nplm.text.lines import file_blocks
-from nplm.text.sources import IN_MEMORY, MAX_MB, Source, read_source
+from nplm.text.sources import IN_MEMORY, MAX_MB, Source, is_blank, join_sources, read_source
 from nplm.text.vocab import normalize
 from nplm.transaction import named
 
 
 def build_dataset(
-    strings: str | Path | Iterable[str],
+    strings: str | Path | Iterable[str] | Mapping[str, str | Path | Iterable[str]],
     config: DatasetConfig,
     out: str | Path | None,
     *,
@@ -27,12 +27,28 @@ def build_dataset(
     check_switch("force", force)
     check_above_zero("max_mb", max_mb, MAX_MB)
     if out is None:
-        return dataset.build(source_of(strings, config.normalize, max_mb), config)
+        return dataset.build(_source(strings, config, max_mb), config)
     folder = named(check_path("out", out))
     datafolder.refuse_folder(folder, force=force)
-    source = source_of(strings, config.normalize, max_mb)
+    source = _source(strings, config, max_mb)
     datafolder.save(dataset.build(source, config), folder, force=force)
     return datafolder.load(folder)
+
+
+def _source(
+    strings: str | Path | Iterable[str] | Mapping[str, str | Path | Iterable[str]],
+    config: DatasetConfig,
+    max_mb: float,
+) -> Source:
+    """One source, or those of the splits."""
+    form, level = config.normalize, config.level
+    if not isinstance(strings, Mapping):
+        return source_of(strings, form, max_mb, level)
+    if "train" not in strings or strings.keys() - {*SPLITS}:
+        problem = f"`strings` has the splits {', '.join(map(repr, strings)) or 'of nothing'}"
+        raise UsageError(problem, 'give "train", and "val" and "test" or one of them')
+    splits = {n: source_of(strings[n], form, max_mb, level) for n in SPLITS if n in strings}
+    return join_sources(splits)
 
 
 def shares_of(split: Sequence[float | str]) -> tuple[str, str, str]:
@@ -44,7 +60,10 @@ def shares_of(split: Sequence[float | str]) -> tuple[str, str, str]:
 
 
 def source_of(
-    strings: str | Path | Iterable[str], form: str, max_mb: float = MAX_TEXT_MB
+    strings: str | Path | Iterable[str],
+    form: str,
+    max_mb: float = MAX_TEXT_MB,
+    level: Level = "character",
 ) -> Source:
     """The strings of a text file or of an iterable, in a Unicode form; empty ones are left out.
 
@@ -55,14 +74,14 @@ def source_of(
     """
     if isinstance(strings, str | Path):
         path = check_path("strings", strings)
-        return read_source(file_blocks(path), path.name, form, str(path), max_mb)
+        return read_source(file_blocks(path), path.name, form, str(path), max_mb, level)
     items = list(strings)
     for place, item in enumerate(items):
         if not isinstance(item, str):
             raise TypeError(f"item {place} is {item!r}, not a string")
         if "\n" in item:
             raise DataError(f"string {place} has a line end in it: {item!r}", "split it there")
-    texts = [normalize(item, form) for item in items if item]
+    texts = [normalize(item, form) for item in items if not is_blank(item, level)]
     if not texts:
         raise DataError("there are no strings", "give at least one that is not empty")
     return Source(IN_MEMORY, texts, len(items) - len(texts))

@@ -1,4 +1,4 @@
-"""`nplm export onnx`."""
+"""`nplm export onnx` and `nplm export arpa`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -55,7 +55,7 @@ def onnx(
     if private and novelty:
         raise UsageError("--private and --novelty contradict each other", "give one of them")
     folder = latest.run_folder(run)
-    target = out or latest.EXPORTS / f"{folder.resolve().name}.onnx"
+    target = out or latest.export_of(folder, "onnx")
     refuse_existing(target, force=force)
     opened = load_run(folder)
     dataset = dataset_of(folder, opened.facts, data, "the proof needs that one: --data DIR")
@@ -78,6 +78,40 @@ def onnx(
         )
     note("next: " + command_line("generate", *([target] if out else [])))
     note(_of_the_list(opened, proof, private=private))
+
+
+@app.command("arpa")
+def arpa(
+    run: Annotated[
+        Path | None, typer.Argument(help="A run folder. (default: the run finished last)")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write. (default: exports/RUN.arpa)")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="The data set, if it has moved. (default: where it was)")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
+) -> None:
+    """Write the n-gram of a run as an ARPA file, for KenLM and SRILM."""
+    from nplm.export.arpa import export_arpa
+    from nplm.occupied import refuse_existing
+    from nplm.runs.facts import dataset_of, read_facts
+
+    folder = latest.run_folder(run)
+    target = out or latest.export_of(folder, "arpa")
+    refuse_existing(target, force=force)
+    facts = read_facts(folder)
+    dataset = dataset_of(folder, facts, data, "the n-gram is fitted on that one: --data DIR")
+    with stage("fitting and writing"):
+        proof = export_arpa(facts, dataset, target, force=force)
+    if facts.config.mixture.networks:
+        note("the n-gram alone, without the networks that it is mixed with")
+    counts = ", ".join(f"{count:,}" for count in proof.counts)
+    note(
+        f"{target}: {target.stat().st_size:,} bytes, {counts} n-grams of 1 to {len(proof.counts)} "
+        f"symbols; log10 p of {proof.pairs:,} pairs computed from it within {proof.largest:.0e}"
+    )
 
 
 def _of_the_list(run: "LoadedRun", proof: "Proof", *, private: bool) -> str:

@@ -231,7 +231,7 @@ class Tally:
         rate = (self._strings - before[1]) / (now - before[0])
         left = (count - self._strings) / rate if rate else math.inf
         if left > LONG:
-            note(f"{rate:,.3g} strings/s: about {left:,.0f} s more")
+            note(f"{rate:,.{0 if rate >= 10 else 2}f} strings/s: about {left:,.0f} s more")
 
     def show(self, longest: int) -> None:
         if self._on_terminal and self._strings:
@@ -297,7 +297,7 @@ def _open_export(run: Path, device: str) -> "OnnxModel":
     from nplm.runs.facts import read_facts
     from nplm.runs.header import weights_digest
 
-    file = latest.EXPORTS / f"{run.resolve().name}.onnx"
+    file = latest.export_of(run, "onnx")
     if not file.exists():
         raise NotFoundError(file, f"{run} has no export {file}", _cure(run))
     weights = run / BEST

@@ -3,6 +3,7 @@
 What is damaged is passed over with a note, unless there is nothing else.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -115,3 +116,8 @@ def _age(path: Path) -> float:
 
 def _announce(path: Path, pattern: str) -> None:
     note(f"using {path.parent if pattern.startswith('*/') else path}")
+
+
+def export_of(run: Path, suffix: str) -> Path:
+    """Where a run is exported to, where nothing else is said."""
+    return EXPORTS / f"{Path(os.path.realpath(run)).name}.{suffix}"  # a loop of links is none here

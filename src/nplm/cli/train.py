@@ -197,5 +197,6 @@ def _summary(run: "LoadedRun", started: "Started") -> None:
     note(f"run: {quote(run.folder)}")
     longest = min(default_max_length(run.card), LONGEST_SAMPLE)
     sampling = SamplingConfig(max_length=longest)
-    for string in generate(run.model, run.card, sampling, StreamConfig(indices=10)):
+    indices = 10 if run.card.document == "line" else 1
+    for string in generate(run.model, run.card, sampling, StreamConfig(indices=indices)):
         note(f"  {string.text}")

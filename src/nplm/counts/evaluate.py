@@ -5,6 +5,7 @@ Averages are sums over counts. The end symbol of every string is counted, start 
 
 import math
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,15 @@ class Nats:
         return math.exp(min(self.per_symbol, 700.0))
 
 
+@runtime_checkable
+class PairModel(Protocol):
+    """A model that need not make whole rows to say what pairs have."""
+
+    def pair_log_probabilities(self, table: ContextTable) -> NDArray[np.float64]:
+        """(E,) log p(s|c) of each pair of a table at least as wide as the model."""
+        ...
+
+
 def cross_entropy(table: ContextTable, log_p: NDArray[np.float64]) -> Nats:
     """What the log-probabilities (E,) that a model gives the pairs of `table` come to."""
     # Not as a product: its threads, woken for this little, wait for whatever else runs.
@@ -50,6 +60,8 @@ def evaluate(model: StepModel, table: ContextTable) -> Nats:
 
 def pair_log_probabilities(model: StepModel, table: ContextTable) -> NDArray[np.float64]:
     """(E,) log softmax(model(c))[s] of each pair of a table at least as wide as the model."""
+    if isinstance(model, PairModel):
+        return model.pair_log_probabilities(table)
     log_p = np.empty(len(table.counts))
     contexts = table.contexts[:, table.block_size - model.block_size :]
     for start, logits in iter_logits(model, contexts):

@@ -65,4 +65,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
     }
     if dataset.vocab.unknown:
         facts["unknown"] = {split: dataset.unknown(split) for split in SPLITS}
+    if dataset.vocab.level == "word":
+        facts["level"], facts["document"] = dataset.vocab.level, dataset.document
+        facts["unseen"] = {split: dataset.unseen(split) for split in SPLITS}
     return facts

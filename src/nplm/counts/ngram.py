@@ -53,7 +53,7 @@ class Level:
     ) -> NDArray[np.int64]:
         """(B,) contexts of the level below and (B,) symbols before them -> (B,) contexts, or -1."""
         queries = np.where(below < 0, -1, below * vocab_size + symbols)
-        return _find(self.keys, queries)
+        return find(self.keys, queries)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +71,13 @@ class NGram:
         """Contexts of all lengths."""
         return sum(len(level.keys) for level in self.levels)
 
+    @property
+    def unigram(self) -> NDArray[np.float64]:
+        """(V,) p(.) after the empty context."""
+        uniform = np.full((1, self.vocab_size), 1 / self.vocab_size)
+        (row,) = _interpolate(self.levels[0], np.zeros(1, np.int64), uniform)
+        return np.asarray(row)
+
     def probabilities(self, contexts: NDArray[np.integer]) -> NDArray[np.float64]:
         """Contexts (B, T) ids, oldest first, T at least order - 1 -> p(.|c) (B, V)."""
         p = np.full((len(contexts), self.vocab_size), 1 / self.vocab_size)
@@ -81,7 +88,7 @@ class NGram:
 
     def sparse_probabilities(self, contexts: NDArray[np.integer]) -> SparseRows:
         """As `probabilities`: what each level gains, times what the longer ones leave to it."""
-        unigram, *longer = self._path(contexts)
+        _, *longer = self._path(contexts)
         none = np.zeros(0, np.int64)
         rows, symbols, values = [none], [none], [np.zeros(0)]
         shares = np.ones(len(contexts))  # (B,)
@@ -92,10 +99,12 @@ class NGram:
             symbols.append(level.pairs[pairs] % self.vocab_size)
             values.append(level.gains[pairs] * shares[rows[-1]])
             shares[present] *= level.left[numbers[present]]
-        uniform = np.full((1, self.vocab_size), 1 / self.vocab_size)
-        (common,) = _interpolate(unigram[0], np.zeros(1, np.int64), uniform)
         return SparseRows(
-            np.concatenate(rows), np.concatenate(symbols), np.concatenate(values), shares, common
+            np.concatenate(rows),
+            np.concatenate(symbols),
+            np.concatenate(values),
+            shares,
+            self.unigram,
         )
 
     def rows(self) -> Iterator[NDArray[np.float64]]:
@@ -120,7 +129,7 @@ class NGram:
         p = np.full(len(rows), 1 / self.vocab_size)
         for level, contexts in self._path(table.contexts):
             numbers = contexts[rows]
-            places = _find(
+            places = find(
                 level.pairs, np.where(numbers < 0, -1, numbers * self.vocab_size + targets)
             )
             gains = np.where(places < 0, 0.0, level.gains[places])
@@ -236,7 +245,7 @@ def _interpolate(
     return p
 
 
-def _find(keys: NDArray[np.int64], queries: NDArray[np.int64]) -> NDArray[np.int64]:
+def find(keys: NDArray[np.int64], queries: NDArray[np.int64]) -> NDArray[np.int64]:
     """Places of `queries` in ascending `keys`, -1 where it is not there."""
     places = np.searchsorted(keys, queries).clip(max=len(keys) - 1)
     return np.where(keys[places] == queries, places, -1)

@@ -23,7 +23,14 @@ from nplm.counts.contexts import ContextTable
 from nplm.counts.evaluate import evaluate
 from nplm.counts.tables import table_of
 from nplm.errors import DamagedError, DataError, ExistsError, VerificationError
-from nplm.export.proof import BOUNDARY_TOLERANCE, PROOF_STRINGS, TOLERANCE, Proof, prove
+from nplm.export.proof import (
+    BOUNDARY_TOLERANCE,
+    PROOF_STRINGS,
+    TOLERANCE,
+    Proof,
+    proof_contexts,
+    prove,
+)
 from nplm.occupied import refuse_existing
 from nplm.runs.header import weights_digest
 from nplm.runs.opened import LoadedRun
@@ -69,7 +76,9 @@ def export(
     if private:
         _refuse_revealing(run)
     table = table_of(dataset, "train", run.model.block_size)
-    strings_filter = NoveltyFilter.of(dataset.all_splits()) if novelty and not private else None
+    lists = dataset.document == "line"  # the passages of a stream are no strings of a list
+    knows = novelty and lists and not private
+    strings_filter = NoveltyFilter.of(dataset.all_splits()) if knows else None
     extra = _extra(run, dataset, table) | {"novelty_filter": _described(strings_filter)}
     extra["weights_sha256"] = None if private else weights_digest(run.folder)
     digest = None if private else run.card.dataset_sha256
@@ -128,7 +137,7 @@ def _extra(run: LoadedRun, dataset: Dataset, table: ContextTable) -> dict[str, A
         "name": run.folder.resolve().name,
         "kind": run.kind,
         "proof": {
-            "contexts": len(table),
+            "contexts": len(proof_contexts(table)),
             "strings": PROOF_STRINGS,
             "tolerance": TOLERANCE,
             "boundary_tolerance": BOUNDARY_TOLERANCE,

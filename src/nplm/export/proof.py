@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nplm.counts.contexts import ContextTable
 from nplm.errors import VerificationError
@@ -19,7 +20,9 @@ TOLERANCE = 1e-4  # largest difference of any log-probability
 BOUNDARY_TOLERANCE = 1e-5  # how near a draw must lie to a boundary to fall on either side
 PROOF_STRINGS = 1000
 PROOF_SEED = 0
-PROOF_LENGTH = 4096  # symbols at which they are cut: a list may have lines of a million
+# Of contexts: of more than these a seeded sample is compared.
+MAX_CONTEXTS, MAX_ENTRIES = 100_000, 1 << 27
+PROOF_LENGTH = 4096  # symbols: a list may have lines of a million
 
 
 @dataclass(frozen=True)
@@ -41,15 +44,15 @@ class Proof:
 
 
 def prove(truth: StepModel, candidate: StepModel, card: ModelCard, table: ContextTable) -> Proof:
-    """Compare two StepModels on all contexts of `table` and on seeded strings.
+    """Compare two StepModels on the contexts of `table` and on seeded strings.
 
     Raises:
         VerificationError: a log-probability differs by more than 1e-4, or a string differs other
             than by a draw within 1e-5 of a boundary.
     """
-    largest = 0.0
-    for start, logits in iter_logits(candidate, table.contexts):
-        expected = all_logits(truth, table.contexts[start : start + len(logits)])
+    contexts, largest = proof_contexts(table), 0.0
+    for start, logits in iter_logits(candidate, contexts):
+        expected = all_logits(truth, contexts[start : start + len(logits)])
         difference = np.abs(log_softmax(logits) - log_softmax(expected))
         largest = float(np.maximum(largest, difference.max()))  # keeps a NaN, as max() does not
     if not largest <= TOLERANCE:
@@ -58,7 +61,7 @@ def prove(truth: StepModel, candidate: StepModel, card: ModelCard, table: Contex
             f"more than {TOLERANCE:g}",
             "the old file, if any, is unchanged; please report this",
         )
-    sampling = SamplingConfig(max_length=min(PROOF_LENGTH, default_max_length(card)))
+    sampling = SamplingConfig(max_length=min(proof_length(card), default_max_length(card)))
     stream = StreamConfig(seed=PROOF_SEED, indices=PROOF_STRINGS, cut=True)
     pairs = zip(
         generate(truth, card, sampling, stream),
@@ -72,7 +75,21 @@ def prove(truth: StepModel, candidate: StepModel, card: ModelCard, table: Contex
                 f"onnxruntime and torch generate different strings: {two.text!r}, {one.text!r}",
                 "the old file, if any, is unchanged; please report this",
             )
-    return Proof(len(table), PROOF_STRINGS, TOLERANCE, largest, len(differing))
+    return Proof(len(contexts), PROOF_STRINGS, TOLERANCE, largest, len(differing))
+
+
+def proof_contexts(table: ContextTable) -> NDArray[np.unsignedinteger]:
+    """The contexts of a table that are compared: all, or a seeded sample where they are many."""
+    most = min(MAX_CONTEXTS, MAX_ENTRIES // table.vocab_size)
+    if len(table) <= most:
+        return table.contexts
+    chosen = np.random.default_rng(PROOF_SEED).choice(len(table), most, replace=False)
+    return table.contexts[np.sort(chosen)]
+
+
+def proof_length(card: ModelCard) -> int:
+    """Symbols at which strings are cut: fewer where rows are so wide that all would take long."""
+    return max(1, min(PROOF_LENGTH, MAX_ENTRIES // PROOF_STRINGS // len(card.vocab)))
 
 
 def explained(

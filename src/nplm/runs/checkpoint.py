@@ -32,7 +32,7 @@ from nplm.runs.metrics import batch_losses, lines_until
 from nplm.runs.tensorfile import check_layout, read_tensors, write_tensors
 from nplm.stored import MAX_DOCUMENT, read_stored
 from nplm.training.events import Evaluated
-from nplm.training.mixture import NGramTable
+from nplm.training.ngrammodule import NGramModule
 from nplm.training.recipe import Recipe, RecipeState
 from nplm.transaction import append, place_of, write_bytes
 
@@ -75,8 +75,8 @@ class Writer:
             write_tensors(self.folder / BEST, number, self._hashes, recipe.best)
             self._best_written = recipe.best_step
 
-    def save_ngram(self, table: NGramTable) -> None:
-        tensors = {"transitions": table.transitions.cpu(), "rows": table.rows.cpu()}
+    def save_ngram(self, table: NGramModule) -> None:
+        tensors = {name: tensor.cpu() for name, tensor in table.tables.items()}
         write_tensors(self.folder / NGRAM, {}, self._hashes, tensors)
 
     def resume(self, recipe: Recipe) -> RecipeState:

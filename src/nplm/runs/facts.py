@@ -18,9 +18,8 @@ from nplm.record import Record
 from nplm.runs.layout import CONFIG, NO_RUN, VOCAB
 from nplm.runtime.modelcard import ModelCard
 from nplm.stored import read_json, read_toml
-from nplm.text.datafolder import load, read_vocab
+from nplm.text.datafolder import load, read_document, read_vocab
 from nplm.text.dataset import Dataset
-from nplm.text.tokenizer import LEVEL
 from nplm.together import write_together
 from nplm.transaction import as_json
 
@@ -72,6 +71,7 @@ def new_facts(
         dataset.normalize,
         dataset.longest,
         dataset.sha256,
+        document=dataset.document,
     )
     relative = os.path.relpath(dataset_folder.resolve(), run.resolve())
     return RunFacts(config, card, dataset.name, relative, device, threads, torch)
@@ -90,11 +90,12 @@ def write_facts(run: Path, facts: RunFacts) -> None:
         "run": {"device": facts.device, "threads": facts.threads, "torch": facts.torch},
     }
     vocab = {
-        "level": LEVEL,
+        "level": facts.card.vocab.level,
         "normalize": facts.card.normalize,
         "longest": facts.card.longest,
         "symbols": list(facts.card.vocab.symbols),
         **({"unknown": True} if facts.card.vocab.unknown else {}),
+        **({"document": facts.card.document} if facts.card.document != "line" else {}),
     }
     settings = tomli_w.dumps(tables).encode("utf-8")
     write_together({run / CONFIG: settings, run / VOCAB: as_json(vocab)})
@@ -151,6 +152,7 @@ def read_facts(run: Path) -> RunFacts:
         vocab.choice("normalize", Normalization),
         vocab.integer("longest"),
         dataset.digest("sha256"),
+        document=read_document(vocab),
     )
     return RunFacts(
         config,

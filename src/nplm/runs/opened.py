@@ -18,9 +18,14 @@ from nplm.runs.layout import BEST, NGRAM
 from nplm.runs.tensorfile import check_layout, read_tensors
 from nplm.runtime.modelcard import ModelCard
 from nplm.stepmodel import StepModel
-from nplm.training.mixture import DEAD, ROOT, Mixture, NGramTable
+from nplm.training.densengram import DEAD, ROOT, DenseNGram
+from nplm.training.mixture import Mixture
 from nplm.training.network import NeuralLM
-from nplm.training.torchmodel import LanguageModel, TorchModel, assemble
+from nplm.training.ngrammodule import NGramModule
+from nplm.training.sparsengram import NAMES, SparseNGram, level_ends
+from nplm.training.torchmodel import LanguageModel, TorchModel, assemble, step_model
+
+SYMBOLS = ("symbols", "targets")  # the tables of a sparse n-gram that hold ids
 
 
 @dataclass(frozen=True)
@@ -41,13 +46,15 @@ class LoadedRun:
         place = torch.device(device)
         tensors = chain(self.module.parameters(), self.module.buffers())
         if all(tensor.device == place for tensor in tensors):
-            return TorchModel(self.module, place)
-        return TorchModel(deepcopy(self.module).to(place), place)
+            return step_model(self.module, place)
+        return step_model(deepcopy(self.module).to(place), place)
 
     @property
     def kind(self) -> str:
         """What the module is, in a word."""
-        return {NeuralLM: "network", NGramTable: "n-gram"}.get(type(self.module), "mixture")
+        if isinstance(self.module, Mixture):
+            return "mixture"
+        return "network" if isinstance(self.module, NeuralLM) else "n-gram"
 
     @property
     def networks(self) -> list[NeuralLM]:
@@ -72,7 +79,7 @@ class LoadedRun:
         names = (["n-gram"] if self.module.ngram else []) + [
             f"network {k}" for k in range(1, len(self.module.networks) + 1)
         ]
-        return dict(zip(names, map(TorchModel, self.module.parts), strict=True))
+        return dict(zip(names, map(step_model, self.module.parts), strict=True))
 
     @property
     def card(self) -> ModelCard:
@@ -107,20 +114,28 @@ def load_run(folder: Path) -> LoadedRun:
     ngram = None
     if mixture.ngram:
         _, tables = read_tensors(folder / NGRAM, hashes_of_facts(folder))
-        ngram = _ngram_table(folder / NGRAM, tables, mixture.order, vocab_size)
+        ngram = _ngram(folder / NGRAM, tables, mixture.order, vocab_size)
     module = assemble(networks, ngram)
     check_layout(folder / BEST, tensors, module.state_dict())
     module.load_state_dict(tensors)
     return LoadedRun(folder, facts, module.eval(), step)
 
 
-def _ngram_table(path: Path, tables: dict[str, Tensor], order: int, vocab_size: int) -> NGramTable:
+def _ngram(path: Path, tables: dict[str, Tensor], order: int, vocab_size: int) -> NGramModule:
     """The n-gram of a file of tables; DamagedError where a look-up would leave them."""
+    if "transitions" in tables:
+        return _dense_ngram(path, tables, order, vocab_size)
+    return _sparse_ngram(path, tables, order, vocab_size)
+
+
+def _dense_ngram(path: Path, tables: dict[str, Tensor], order: int, vocab_size: int) -> DenseNGram:
     sizes = {name: len(table) if table.dim() else 0 for name, table in tables.items()}
     inner, states = sizes.get("transitions", 0) // vocab_size, sizes.get("rows", 0)
+    of_0_1_0 = "rows" in tables and tables["rows"].dtype == torch.float16
+    kind = torch.float16 if of_0_1_0 else torch.float32
     like = {
         "transitions": torch.empty(inner * vocab_size, dtype=torch.int32),
-        "rows": torch.empty(states, vocab_size, dtype=torch.float16),
+        "rows": torch.empty(states, vocab_size, dtype=kind),
     }
     check_layout(path, tables, like)
     transitions, highest = tables["transitions"], ROOT
@@ -132,4 +147,37 @@ def _ngram_table(path: Path, tables: dict[str, Tensor], order: int, vocab_size: 
         highest = max(ROOT, int(from_states.max()))
     if highest >= states:
         raise DamagedError(path, f"{path} is damaged: it names states it does not have", CURE)
-    return NGramTable(order, tables["transitions"], tables["rows"])
+    return DenseNGram(order, tables["transitions"], tables["rows"])
+
+
+def _sparse_ngram(
+    path: Path, tables: dict[str, Tensor], order: int, vocab_size: int
+) -> SparseNGram:
+    sizes = {name: len(table) if table.dim() else 0 for name, table in tables.items()}
+    integers = dict.fromkeys(("longer", "symbols", "offsets", "targets"), torch.int32)
+    like = {
+        name: torch.empty(sizes.get(name, 0), dtype=integers.get(name, torch.float32))
+        for name in NAMES
+    }
+    check_layout(path, tables, like)
+    contexts, pairs = sizes["symbols"], sizes["targets"] - 1
+    longer, offsets = tables["longer"], tables["offsets"]
+    is_whole = (
+        sizes["left"] == contexts == sizes["offsets"] - 1
+        and sizes["gains"] == sizes["targets"] == pairs + 1 > 0
+        and sizes["unigram"] == vocab_size
+        and 1 <= sizes["longer"] <= contexts + 1
+        and _ascends(longer, 1, contexts)
+        and _ascends(offsets, 0, pairs)
+        and level_ends(longer.numpy(), order - 1)[-2:] == [sizes["longer"] - 1, contexts]
+        and all(_ascends(tables[name].msort(), 0, vocab_size - 1) for name in SYMBOLS)
+    )
+    if not is_whole:
+        raise DamagedError(path, f"{path} is damaged: it names contexts it does not have", CURE)
+    return SparseNGram(order, tables)
+
+
+def _ascends(numbers: Tensor, first: int, last: int) -> bool:
+    """Whether they ascend from no less than `first` to no more than `last`."""
+    inside = int(numbers[0]) >= first and int(numbers[-1]) <= last
+    return inside and bool((numbers[1:] >= numbers[:-1]).all())

@@ -178,7 +178,7 @@ def _started(recipe: Recipe, table: ContextTable) -> Started:
         len(table),
         table.floor(),
         str(recipe.device),
-        len(recipe.ngram.rows) - 1 if recipe.ngram else 0,
+        recipe.ngram.contexts if recipe.ngram else 0,
         recipe.config.mixture.order if recipe.ngram else 0,
     )
 

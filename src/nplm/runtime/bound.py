@@ -38,6 +38,10 @@ class Bound:
     complete: bool
 
     @property
+    def nbytes(self) -> int:
+        return self.table.nbytes + self.next.nbytes + self.h.nbytes
+
+    @property
     def is_loose(self) -> bool:
         """Whether it hardly says more than that a string may be accepted.
 

@@ -24,6 +24,10 @@ class ContextRows:
         self._p = np.empty((0, maker.vocab_size))
         self._logs = np.empty((0, maker.vocab_size if maker.logs else 0))
 
+    @property
+    def nbytes(self) -> int:
+        return self._table.nbytes + self._p.nbytes + self._logs.nbytes
+
     def of(self, keys: Keys) -> tuple[Floats, Floats]:
         """(n, T + 1) keys of the model -> (n, V) probabilities, (n, V or 0) logarithms."""
         contexts, which = distinct(keys)
@@ -31,7 +35,7 @@ class ContextRows:
         new = np.flatnonzero(places < 0)
         if len(self._table) + len(new) > self._capacity:
             self._table.clear()
-            places, new = np.full(len(contexts), -1), np.arange(len(contexts))
+            new = np.arange(len(contexts))
         if len(new):
             places[new] = self._add(contexts[new])
         rows = places[which]
@@ -40,8 +44,9 @@ class ContextRows:
     def _add(self, contexts: Keys) -> Numbers:
         start, size = len(self._table), len(self._table) + len(contexts)
         if size > len(self._p):
-            self._p = grown(self._p, max(size, 2 * start), start)
-            self._logs = grown(self._logs, len(self._p), start)
+            p = grown(self._p, max(size, 2 * start), start)
+            self._logs = grown(self._logs, len(p), start)
+            self._p = p  # last: it stands for both
         for chunk, p, logs in self._maker.distributions(contexts):
             place = slice(start + chunk.start, start + chunk.stop)
             self._p[place], self._logs[place] = p, logs

@@ -29,10 +29,13 @@ if TYPE_CHECKING:
 BATCH = 1 << 16
 FIRST_BATCH = 1 << 8
 FIRST_ATTEMPTS = 1 << 4  # strings, where each may take many
+PASSAGE = 100  # symbols
 
 
 def default_max_length(card: ModelCard) -> int:
-    """Twice the longest training string."""
+    """Twice the longest training string; of a stream, a passage."""
+    if card.document == "stream":
+        return PASSAGE
     return min(MAX_SIZE, max(1, 2 * card.longest))
 
 
@@ -65,7 +68,8 @@ def generate_batches(
 ) -> Iterator[GeneratedBatch]:
     """As `generate`, in arrays of up to `batch` strings; the first are small, to come soon.
 
-    One may be empty, where no string drawn for it is wanted.
+    One may be empty, where no string drawn for it is wanted. A model of a stream gives passages,
+    cut at the greatest length.
 
     Args:
         nats: whether their probabilities, and whether each is known, are asked for.
@@ -78,6 +82,10 @@ def generate_batches(
             "this model was exported without the filter that `novel` needs",
             "export it again, with its filter: nplm export onnx",
         )
+    if sampling.condition or stream.excluding:
+        card.refuse_stream("a condition")
+    if card.document == "stream":
+        stream = replace(stream, cut=True)
     if stream.cut and (sampling.condition or stream.excluding):
         raise UsageError("`cut` keeps strings that are not as asked for", "leave it out")
     chooser = _Chooser(card, stream, seen=nats)
@@ -120,11 +128,7 @@ def _chosen(
             last_found = int(part.indices[-1]) + 1
         yield part
         if attempts and not came and stream.wants(found, first):
-            raise ConstraintError(
-                f"string {first} did not come in {attempts.most:,} attempts: of {tried:,} in all "
-                f"{first - stream.start:,} gave one",
-                "loosen the pattern, or give more `attempts`",
-            )
+            raise _never_came(attempts.most, first, first - stream.start, tried)
 
 
 def _attempts(
@@ -193,6 +197,13 @@ def _draw_again(
         drawn=len(symbols),
         attempts=taken,
         bound=bound,
+    )
+
+
+def _never_came(most: int, index: int, found: int, tried: int) -> ConstraintError:
+    return ConstraintError(
+        f"string {index} did not come in {most:,} attempts: of {tried:,} in all {found:,} gave one",
+        "ask for less, or give more `attempts`",
     )
 
 

@@ -92,7 +92,8 @@ class Lazy:
     def nbytes(self) -> int:
         """Bytes that are kept between calls."""
         arrays = (self._cdf, self._log, self._next)
-        return self._table.nbytes + sum(array[: self._filled].nbytes for array in arrays)
+        rows = sum(array[: self._filled].nbytes for array in arrays)
+        return self._table.nbytes + rows + self.maker.nbytes
 
     def after(self, symbols: Sequence[int], count: int = 1) -> Numbers:
         if len(self) >= self.capacity:

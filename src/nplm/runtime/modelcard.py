@@ -9,20 +9,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
-from nplm.checks import MAX_BLOCK_SIZE, SPLITS, Normalization
-from nplm.errors import DamagedError, DataError
+from nplm.checks import MAX_BLOCK_SIZE, SPLITS, Document, Level, Normalization
+from nplm.errors import ConstraintError, DamagedError, DataError
 from nplm.record import Record
 from nplm.runtime.checksum import BLANK
 from nplm.runtime.novelty import NoveltyFilter
 from nplm.stored import parse_text, shorten
-from nplm.text.tokenizer import LEVEL, Tokenizer
+from nplm.text.tokenizer import Tokenizer, make_tokenizer
 from nplm.text.vocab import BOUNDARY, Vocab, normalize
 
 FORMAT, FORMAT_2 = 1, 2
 NOVELTY, SHA256 = "nplm.novelty", "nplm.sha256"
-DOCUMENT = "line"  # what a string was in the text
 CURE = "export it again"
 OWN = {  # keys of what the card holds, or checks, by itself
     *("format", "level", "boundary_id", "vocab", "block_size", "normalize", "longest"),
@@ -39,6 +38,7 @@ class ModelCard:
         block_size: T.
         normalize: how the training text was normalised; prefixes and scored text are too.
         longest: symbols in the longest training string.
+        document: what a string was in the text: a line, or all of it.
         dataset_sha256: of the data set the model was trained on; None where the file keeps it back.
         novelty: knows the strings of the list; None where it was left out.
         extra: facts that no computation depends on: validation scores, the proof, versions.
@@ -53,16 +53,25 @@ class ModelCard:
     extra: dict[str, Any] = field(default_factory=dict)
     novelty: NoveltyFilter | None = None
     format: int = FORMAT_2
+    document: Document = "line"
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        return Tokenizer(self.vocab, self.normalize)
+        return make_tokenizer(self.vocab, self.normalize)
 
     @property
     def novelty_splits(self) -> list[str]:
         """The splits whose strings the filter knows; of a file that does not say, train alone."""
         described = self.extra.get("novelty_filter", {})
         return list(described.get("splits", ["train"]))
+
+    def refuse_stream(self, what: str) -> None:
+        """Raise ConstraintError where a model of a stream is asked for `what` has whole strings."""
+        if self.document == "stream":
+            raise ConstraintError(
+                f"this model is of a stream, which has no whole strings: {what} needs them",
+                "train one on a data set of lines",
+            )
 
     def encode(self, text: str) -> list[int]:
         """The ids of `text`, normalised as the training text was.
@@ -76,7 +85,7 @@ class ModelCard:
         """All values by name, as the sidecar file holds them."""
         return {
             "format": self.format,
-            "level": LEVEL,
+            "level": self.vocab.level,
             "boundary_id": BOUNDARY,
             "vocab": list(self.vocab.symbols),
             "block_size": self.block_size,
@@ -84,7 +93,7 @@ class ModelCard:
             "longest": self.longest,
             "dataset_sha256": self.dataset_sha256,
             **(
-                {"document": DOCUMENT, "unknown_id": self.vocab.unknown_id}
+                {"document": self.document, "unknown_id": self.vocab.unknown_id}
                 if self.format == FORMAT_2
                 else {}
             ),
@@ -125,6 +134,7 @@ class ModelCard:
             {key: value for key, value in values.values.items() if key not in OWN},
             _novelty(metadata.get(NOVELTY), where),
             version,
+            "line" if version == FORMAT else values.choice("document", Document),
         )
         _check_extra(Record(card.extra, where, CURE, table_of="nplm."))
         return card
@@ -145,7 +155,6 @@ def _parsed(metadata: Mapping[str, str], where: str) -> dict[str, Any]:
 
 def _check_kind(values: Record) -> int:
     """The format; refuse what has to be known to read the other values, where it is another."""
-    kinds = {FORMAT: {"level": LEVEL}, FORMAT_2: {"level": LEVEL, "document": DOCUMENT}}
     version = values.value("format")
     if version not in (FORMAT, FORMAT_2):
         raise DataError(
@@ -153,10 +162,14 @@ def _check_kind(values: Record) -> int:
             f"{FORMAT_2}",
             "export it again with this version, or update nplm",
         )
-    for key, expected in {**kinds[version], "boundary_id": BOUNDARY}.items():
+    known: dict[str, tuple[object, ...]] = {"boundary_id": (BOUNDARY,), "level": get_args(Level)}
+    if version == FORMAT_2:
+        known["document"] = get_args(Document)
+    for key, expected in known.items():
         value = values.value(key)
-        if value != expected:
-            problem = f"{values.path} has {key} {shorten(repr(value))}, not {expected!r}"
+        if value not in expected:
+            choices = " or ".join(map(repr, expected))
+            problem = f"{values.path} has {key} {shorten(repr(value))}, not {choices}"
             raise DataError(problem, "update nplm")
     if version == FORMAT_2:
         values.digest("sha256")  # whether it is that of the file is checked with that in hand
@@ -170,7 +183,7 @@ def _vocab(values: Record) -> Vocab:
         last = len(symbols) + 1
         values.integer("unknown_id", last, last)
     try:
-        return Vocab(symbols, has_unknown)
+        return Vocab(symbols, has_unknown, values.choice("level", Level))
     except DataError as error:
         raise values.wrong(f"vocab: {error}") from error
 

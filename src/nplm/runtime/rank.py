@@ -98,6 +98,7 @@ class Ranker:
         Raises:
             UsageError: a number is out of bounds.
         """
+        cache.card.refuse_stream("a rank")
         check_integer("sample", size, ENOUGH, MAX_SAMPLE)
         check_integer("seed", seed, 0, MAX_SEED)
         stream = StreamConfig(seed=seed, indices=size, cut=True)
@@ -155,10 +156,10 @@ class Ranker:
         own = self._of_length.get(length, np.empty(0))
         may_be = length <= FURTHER * self._longest and length not in self._drawn
         if len(own) < ENOUGH and self._draw_of_length and may_be:
-            self._drawn.add(length)
             drawn = self._draw_of_length(length, ENOUGH)
             if drawn is not None:
                 self._of_length[length] = own = np.sort(drawn)
+            self._drawn.add(length)  # last: two threads may both draw, and get the same
         return own if len(own) >= ENOUGH else None
 
 

@@ -51,6 +51,11 @@ class Maker(Protocol):
         ...
 
     @property
+    def nbytes(self) -> int:
+        """What it keeps beside that."""
+        ...
+
+    @property
     def logs(self) -> bool: ...
 
     @property
@@ -93,6 +98,7 @@ class RowMaker:
     rejects: ClassVar[bool] = False
     accepted_at_most: ClassVar[float] = 1.0
     kept_bytes: ClassVar[int] = 0
+    nbytes: ClassVar[int] = 0
 
     @property
     def vocab_size(self) -> int:

@@ -1,14 +1,15 @@
 """How probable strings are under a model: walks over its automaton, symbol by symbol.
 
 Every string gets one score, in order; the empty string too. A string's nats are the negative
-log-probability of its symbols and its end. A symbol that the model does not know has probability
+log-probability of its symbols and its end; under a model of a stream a string is a passage, which
+has no end. A symbol that the model does not know has probability
 0, so a string with one has infinite nats; or, where the model has an unknown symbol, the
 probability that it gives to any such symbol. How many a string has is reported beside.
 """
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +28,9 @@ class Scored:
 
     Attributes:
         nats: total, infinite where a symbol is impossible.
-        symbols: symbols counted, the end among them.
+        symbols: symbols counted, the end among them where there is one.
         unknown: symbols the model does not know.
-        per_symbol: nats of each symbol and of the end, in order.
+        per_symbol: nats of each symbol counted, in order.
     """
 
     text: str
@@ -40,7 +41,7 @@ class Scored:
 
     @property
     def nats_per_symbol(self) -> float:
-        return self.nats / self.symbols
+        return self.nats / self.symbols if self.symbols else math.nan
 
     @property
     def bits_per_symbol(self) -> float:
@@ -57,15 +58,18 @@ class ScoredBatch:
 
     Attributes:
         texts: the strings as they were given.
-        per_symbol: (N,) nats of every symbol and end, one string after the other.
+        per_symbol: (N,) nats of every symbol and end, one string after the other; 0 where ends do
+            not count.
         offsets: (n + 1,) those of string i are offsets[i] to offsets[i + 1].
         unknown: (n,) symbols the model does not know.
+        counts_ends: whether an end is a symbol that the model gives.
     """
 
     texts: Sequence[str]
     per_symbol: NDArray[np.float64]
     offsets: NDArray[np.int64]
     unknown: NDArray[np.int64]
+    counts_ends: bool = True
 
     @property
     def ends(self) -> NDArray[np.int64]:
@@ -74,8 +78,8 @@ class ScoredBatch:
 
     @property
     def symbols(self) -> NDArray[np.int64]:
-        """(n,) symbols counted, the end among them."""
-        return np.diff(self.offsets)
+        """(n,) symbols counted, the end among them where there is one."""
+        return np.diff(self.offsets) - (not self.counts_ends)
 
     @property
     def nats(self) -> NDArray[np.float64]:
@@ -88,8 +92,9 @@ class ScoredBatch:
         start = 0
         each = (self.nats.tolist(), self.offsets[1:].tolist(), self.unknown.tolist())
         for text, nats, stop, unknown in zip(self.texts, *each, strict=True):
-            values = tuple(self.per_symbol[start:stop].tolist())
-            yield Scored(text, nats, stop - start, unknown, values)
+            counted = stop - start - (not self.counts_ends)
+            values = tuple(self.per_symbol[start : start + counted].tolist())
+            yield Scored(text, nats, counted, unknown, values)
             start = stop
 
 
@@ -119,7 +124,11 @@ class Scorer:
         # Nothing is done outside the turn: threads that prepare while one walks take the
         # interpreter from it at every array operation, a fifth of the speed of eight threads.
         with self._cache.turn:
-            return self._score(self._cache.of(self._sampling, logs=True), texts)
+            scored = self._score(self._cache.of(self._sampling, logs=True), texts)
+        if self._cache.card.document == "line":
+            return scored
+        scored.per_symbol[scored.ends] = 0.0
+        return replace(scored, counts_ends=False)
 
     def _score(self, automaton: Automaton, texts: list[str]) -> ScoredBatch:
         tokenizer = self._cache.card.tokenizer

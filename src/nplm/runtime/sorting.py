@@ -30,15 +30,17 @@ def sort_batches(
     kept: list[GeneratedBatch] = []
     failure: ConstraintError | None = None
     try:
-        kept.extend(each for each in batches if len(each.indices))
+        kept.extend(batches)
     except ConstraintError as error:
         failure = error
-    if kept:
+    if sum(len(each.indices) for each in kept):
         every = _join(kept)
         del kept[:]
         order = _order(every, key)
         for first in range(0, len(order), batch):
             yield _take(every, order[first : first + batch])
+            # What was drawn for all of them is told once.
+            every = replace(every, drawn=0, attempts=0, too_long=every.too_long[:0])
     if failure is not None:
         raise failure
 
@@ -65,6 +67,7 @@ def _join(batches: list[GeneratedBatch]) -> GeneratedBatch:
         seen=np.concatenate(seen) if seen else None,
         too_long=np.concatenate([batch.too_long for batch in batches]),
         drawn=sum(batch.drawn for batch in batches),
+        attempts=sum(batch.attempts for batch in batches),
     )
 
 

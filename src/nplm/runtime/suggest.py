@@ -46,6 +46,8 @@ def suggest(
 ) -> Suggestions:
     """The `count` most probable next symbols and completions of a prefix; see `top`.
 
+    A stream has no completions.
+
     Raises:
         DataError: the prefix has a symbol the model does not know.
         ConstraintError: the prefix is longer than `max_length`, or the search would not end soon.
@@ -65,6 +67,8 @@ def suggest(
         NextSymbol(None if k == BOUNDARY else card.vocab.symbols[k - 1], math.exp(row[k]))
         for k in _highest(row, count).tolist()
     ]
+    if card.document == "stream":
+        return Suggestions(symbols, [])
     completions = [
         Completion(text, math.exp(given - nats))
         for batch in top(cache, count, prefix, longest)

@@ -30,6 +30,7 @@ from nplm.text.tokenizer import Tokenizer
 
 MOST = 10_000_000  # strings, of which the search holds some 1 GB
 SAMPLE = 20_000  # strings for the first threshold
+SAMPLE_ATTEMPTS = 1_000  # at a string of it
 FEW = 2_000  # strings, for which trying thresholds is sooner than a sample
 SPARE = 3.0  # standard errors of an estimate, so that one threshold is nearly always enough
 BATCH = 1 << 16  # strings given at once
@@ -71,8 +72,9 @@ def top(
 ) -> Iterator[TopBatch]:
     """The `count` most probable strings, in batches; fewer where there are no more.
 
-    Probabilities are the model's own, the unknown symbol is in none. Of equally probable strings
-    the shorter comes first, then the one whose symbols come first in the vocabulary.
+    Probabilities are the model's own, the unknown symbol is in none. Of strings whose
+    nats are equal to the last digit the shorter comes first, then the one whose symbols come first
+    in the vocabulary.
 
     Args:
         condition: what they must be; not its budget and attempts, which are of drawing.
@@ -85,6 +87,7 @@ def top(
     check_integer("count", count, 0, MOST)
     check_text("prefix", prefix)
     card = cache.card
+    card.refuse_stream("a list of the most probable ones")
     longest = default_max_length(card) if max_length is None else max_length
     sampling = replace(
         own_sampling(card),
@@ -121,6 +124,9 @@ def _threshold(cache: AutomatonCache, sampling: SamplingConfig, count: int) -> f
     the share of all strings that are so.
     """
     stream = StreamConfig(indices=SAMPLE, cut=sampling.condition is None)
+    if sampling.condition:
+        condition = replace(sampling.condition, attempts=SAMPLE_ATTEMPTS)
+        sampling = replace(sampling, condition=condition)
     try:
         parts = list(generate_batches(cache, sampling, stream, nats=True))
     except ConstraintError:  # hardly any attempt gives one: nothing is known beforehand
@@ -132,11 +138,13 @@ def _threshold(cache: AutomatonCache, sampling: SamplingConfig, count: int) -> f
     with cache.turn:
         automaton = cache.of(logs=True)
         share *= math.exp(-nats_of(automaton, cache.card.encode(sampling.prefix)))
-    with np.errstate(over="ignore"):
+    if not len(nats):
+        return None
+    with np.errstate(over="ignore", invalid="ignore"):
         terms = np.exp(nats) * (share / max(1, len(nats)))
         ranks = np.cumsum(terms) - SPARE * np.sqrt(np.cumsum(terms**2))
     place = int(np.argmax(ranks >= count)) if (ranks >= count).any() else len(nats)
-    return float(nats[min(place, len(nats) - 1)]) if len(nats) else math.inf
+    return float(nats[min(place, len(nats) - 1)])
 
 
 def nats_of(automaton: Automaton, ids: list[int]) -> float:

@@ -75,6 +75,10 @@ class Product:
         return 8 * self.vocab_size * (1 + self.logs) + self.columns * self.key_dtype.itemsize + 32
 
     @property
+    def nbytes(self) -> int:
+        return self._contexts.nbytes + self.bound.nbytes
+
+    @property
     def levels(self) -> int:
         """A row has an entry more than there are symbols."""
         return self.vocab_size.bit_length()
@@ -178,7 +182,8 @@ class Product:
         level = first[: min(budget, uncertain)]
         complete, edges = len(level) == uncertain, [0]
         may_grow = self.vocab_size ** (self.columns - 2) > budget  # by contexts alone
-        nexts, weights, ends = [], [], []
+        none = np.empty((0, self.vocab_size))
+        made = [(none.astype(np.int32), none, none[:, 0])]
         while len(level):
             table.add(level)
             edges.append(len(table))
@@ -191,24 +196,15 @@ class Product:
             keys, which = distinct(self.keys_after(level[places], symbols))
             found = table.find(keys)
             new = np.flatnonzero(found < 0)
-            room = max(0, budget - len(table))
-            if may_grow and len(table) >= MANY and len(new) > 2 * len(level):
-                room = 0  # it grows without end in sight: the bound would stay loose
+            # Where it grows without end in sight the bound would stay loose.
+            endless = may_grow and len(table) >= MANY and len(new) > 2 * len(level)
+            room = 0 if endless else max(0, budget - len(table))
             complete &= len(new) <= room
             new = new[:room]
             found[new] = len(table) + np.arange(len(new))
             found[found < 0] = OPEN
             leads[places, symbols] = found[which]
             level = keys[new]
-            nexts.append(leads)
-            weights.append(p)
-            ends.append(p[:, BOUNDARY] * pattern.accepting[states])
-        none = np.empty((0, self.vocab_size))
-        return Expansion(
-            table,
-            edges,
-            np.concatenate([none.astype(np.int32), *nexts]),
-            np.concatenate([none, *weights]),
-            np.concatenate([none[:, 0], *ends]),
-            complete=complete,
-        )
+            made.append((leads, p, p[:, BOUNDARY] * pattern.accepting[states]))
+        nexts, weights, ends = map(np.concatenate, zip(*made, strict=True))
+        return Expansion(table, edges, nexts, weights, ends, complete=complete)

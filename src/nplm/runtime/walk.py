@@ -35,6 +35,7 @@ class Generated:
         seen: it is (almost surely) a string of the list that the model was made from; None where
             the model does not know.
         complete: the model ended it; False when it was cut at the longest length allowed.
+        symbols: how many it has, without its end.
     """
 
     index: int
@@ -42,11 +43,12 @@ class Generated:
     nats: float | None
     seen: bool | None
     complete: bool
+    symbols: int
 
     @property
     def nats_per_symbol(self) -> float | None:
         """Its end counts as a symbol, but where it was cut."""
-        return None if self.nats is None else self.nats / (len(self.text) + self.complete)
+        return None if self.nats is None else self.nats / (self.symbols + self.complete)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +99,7 @@ class GeneratedBatch:
             self.nats.tolist() if self.nats is not None else repeat(None),
             self.seen.tolist() if self.seen is not None else repeat(None),
             self.complete.tolist(),
+            self.symbols.lengths.tolist(),
             strict=False,  # of columns that repeat without end
         )
         yield from starmap(Generated, columns)

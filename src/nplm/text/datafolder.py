@@ -8,17 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from nplm.checks import MAX_SEED, SPLITS, Normalization
+from nplm.checks import MAX_SEED, SPLITS, Document, Level, Normalization
 from nplm.config import SplitBy
 from nplm.errors import DamagedError, DataError, ExistsError, NotFoundError
 from nplm.occupied import already, refuse_foreign
 from nplm.outputfolder import output_folder
 from nplm.record import Record
 from nplm.stored import read_json, shorten
-from nplm.text.dataset import FORMAT, FORMAT_WITH_UNKNOWN, Dataset, digest_of, format_of
+from nplm.text.dataset import FORMAT, FORMAT_3, FORMAT_WITH_UNKNOWN, Dataset, digest_of, format_of
 from nplm.text.npyfile import read_ids
 from nplm.text.strings import Ids, Strings
-from nplm.text.tokenizer import LEVEL
 from nplm.text.vocab import BOUNDARY, Vocab
 from nplm.transaction import as_json, named
 
@@ -60,8 +59,8 @@ def save(dataset: Dataset, folder: Path, *, force: bool = False) -> None:
             with scratch.file(f"{name}.npy") as file:
                 np.save(file, strings.ids)
         facts = {
-            "format": format_of(dataset.vocab),
-            "level": LEVEL,
+            "format": format_of(dataset.vocab, dataset.document, dataset.source["split_by"]),
+            "level": dataset.vocab.level,
             "normalize": dataset.normalize,
             "symbols": list(dataset.vocab.symbols),
             "source": dataset.source,
@@ -69,6 +68,8 @@ def save(dataset: Dataset, folder: Path, *, force: bool = False) -> None:
         }
         if dataset.vocab.unknown:
             facts["unknown"] = True
+        if dataset.document != "line":
+            facts["document"] = dataset.document
         with scratch.file(DESCRIPTION) as file:
             file.write(as_json(facts))
 
@@ -82,7 +83,8 @@ def load(folder: Path) -> Dataset:
         DataError: it is of another format.
     """
     dataset = read(folder)
-    if digest_of(dataset.vocab, dataset.normalize, dataset.splits) != dataset.sha256:
+    digest = digest_of(dataset.vocab, dataset.normalize, dataset.splits, dataset.document)
+    if digest != dataset.sha256:
         raise DamagedError(folder, f"{folder}: the content is not what dataset.json says", CURE)
     for name, strings in dataset.splits.items():
         _check_ids(folder / f"{name}.npy", strings.ids, len(dataset.vocab))
@@ -98,31 +100,36 @@ def read(folder: Path) -> Dataset:
         raise NotFoundError(
             folder, f"there is no data set in {folder}", "make one: nplm dataset build FILE"
         ) from None
-    if facts.values.get("format") not in (FORMAT, FORMAT_WITH_UNKNOWN):
+    if facts.values.get("format") not in (FORMAT, FORMAT_WITH_UNKNOWN, FORMAT_3):
         raise DataError(
             f"{described}: format {shorten(repr(facts.values.get('format')))}, this nplm reads "
-            f"{FORMAT} and {FORMAT_WITH_UNKNOWN}",
+            f"{FORMAT} to {FORMAT_3}",
             "build it again",
         )
     vocab, form = read_vocab(facts), facts.choice("normalize", Normalization)
-    if vocab.unknown != (facts.values["format"] == FORMAT_WITH_UNKNOWN):
-        raise facts.wrong("unknown is not what the format says")
+    document = read_document(facts)
     check_source(facts.table("source"))
-    splits = {name: Strings.of_ids(read_ids(folder / f"{name}.npy")) for name in SPLITS}
     name, source = named(folder).name, facts.values["source"]
-    return Dataset(name, vocab, form, splits, source, facts.digest("sha256"))
+    if format_of(vocab, document, source["split_by"]) != facts.values["format"]:
+        raise facts.wrong("level, unknown, document or split_by is not what the format says")
+    splits = {name: Strings.of_ids(read_ids(folder / f"{name}.npy")) for name in SPLITS}
+    return Dataset(name, vocab, form, splits, source, facts.digest("sha256"), document)
 
 
 def read_vocab(facts: Record) -> Vocab:
-    """The vocabulary that a file describes; it is at the only level there is."""
-    if facts.value("level") != LEVEL:
-        raise facts.wrong(f"level is {facts.value('level')!r}, not {LEVEL}")
+    """The vocabulary that a file describes."""
+    level = facts.choice("level", Level)
     unknown = "unknown" in facts.values and facts.switch("unknown")
     symbols = facts.symbols("symbols")
     try:
-        return Vocab(symbols, unknown)
+        return Vocab(symbols, unknown, level)
     except DataError as error:
         raise facts.wrong(f"symbols: {error}") from error
+
+
+def read_document(facts: Record) -> Document:
+    """What a string is, in a file that says so only where it is no line."""
+    return facts.choice("document", Document) if "document" in facts.values else "line"
 
 
 def check_source(source: Record) -> None:
@@ -130,14 +137,16 @@ def check_source(source: Record) -> None:
     source.text("file")
     for key in ("lines", "blank_lines", "strings", "distinct_strings"):
         source.integer(key)
+    if "path" in source.values:
+        source.text("path")
+    if source.value("split_by") == "file":
+        return
+    source.choice("split_by", SplitBy)
     shares = source.items("split")
     if len(shares) != len(SPLITS) or not all(isinstance(s, str | float | int) for s in shares):
         raise source.wrong(f"split is {shares!r}, not three shares")
-    source.choice("split_by", SplitBy)
     source.switch("distinct")
     source.integer("seed", 0, MAX_SEED)
-    if "path" in source.values:
-        source.text("path")
 
 
 def _check_ids(path: Path, ids: Ids, vocab_size: int) -> None:

@@ -51,7 +51,8 @@ def _millionths(values: NDArray[np.float64]) -> NDArray[np.int64]:
     """Rounded as `%.6f` rounds, by the exact binary value."""
     scaled = values * 10.0**PLACES
     numbers = np.rint(scaled)
-    unsure = np.abs(np.abs(scaled - numbers) - 0.5) <= scaled * 2.0**-52  # what the product is off
+    # A product is rounded, but to the side of a half that it is on, or to the half.
+    unsure = np.abs(scaled - numbers) == 0.5
     for k in np.flatnonzero(unsure).tolist():
         numbers[k] = int(f"{values[k]:.{PLACES}f}".replace(".", ""))
     return numbers.astype(np.int64)

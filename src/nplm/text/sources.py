@@ -2,10 +2,10 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from nplm.checks import MAX_TEXT_MB, SPLITS, check_above_zero
+from nplm.checks import MAX_TEXT_MB, SPLITS, Level, check_above_zero
 from nplm.config import DatasetConfig
 from nplm.errors import DataError
 from nplm.text.lines import iter_lines
@@ -22,12 +22,14 @@ class Source:
     Attributes:
         blank: lines that were skipped because they were empty.
         path: of the file, as it was given; empty where that is not known.
+        splits: the strings of each split, where they came in files of their own.
     """
 
     name: str
     strings: list[str]
     blank: int
     path: str = ""
+    splits: dict[str, list[str]] | None = None
 
 
 def read_source(
@@ -36,11 +38,13 @@ def read_source(
     form: str = "nfc",
     path: str = "",
     max_mb: float = MAX_TEXT_MB,
+    level: Level = "character",
 ) -> Source:
     """The strings of a text, one a line; blank lines are skipped and counted; all else is data.
 
     Args:
         content: the text, or the blocks of it.
+        level: at word level a line of white space is blank too.
         max_mb: megabytes that it may have.
 
     Raises:
@@ -52,13 +56,30 @@ def read_source(
     strings: list[str] = []
     blank = 0
     for lines in iter_lines(_bounded(blocks, name, max_mb), name):
-        found = [normalize(text, form) for text in lines.texts if text]
+        found = [normalize(text, form) for text in lines.texts if not is_blank(text, level)]
         strings += found
         blank += len(lines.texts) - len(found)
     if not strings:
         problem = f"{path or name} has no strings in it"
         raise DataError(problem, "give a text file with one string a line")
     return Source(name, strings, blank, path)
+
+
+def is_blank(text: str, level: Level) -> bool:
+    """Whether there is no symbol in it."""
+    return not text or (level == "word" and text.isspace())
+
+
+def join_sources(sources: Mapping[str, Source]) -> Source:
+    """One source of the files of each split; there is at least that of train."""
+    train = sources["train"]
+    return Source(
+        train.name,
+        [string for source in sources.values() for string in source.strings],
+        sum(source.blank for source in sources.values()),
+        train.path,
+        {name: sources[name].strings if name in sources else [] for name in SPLITS},
+    )
 
 
 def _bounded(blocks: Iterable[bytes], name: str, max_mb: float) -> Iterator[bytes]:
@@ -78,15 +99,17 @@ def split_strings(strings: list[str], config: DatasetConfig) -> dict[str, list[s
     """Shuffle and cut the strings into train, val and test.
 
     By "string" the distinct strings in order of first appearance are shuffled and cut by their
-    number, and every copy follows its string; by "line" the lines are.
+    number, and every copy follows its string; by "line" the lines are; by "order" nothing is
+    shuffled.
 
     Raises:
         DataError: a share above 0 came out empty.
     """
     copies = Counter(strings)
-    by_line = config.split_by == "line" and not config.distinct
+    by_line = config.split_by != "string" and not config.distinct
     items = list(strings) if by_line else list(copies)
-    random.Random(config.seed).shuffle(items)
+    if config.split_by != "order":
+        random.Random(config.seed).shuffle(items)
     train, val, _ = config.shares
     cuts = [0, int(train * len(items)), int((train + val) * len(items)), len(items)]
     splits = {}

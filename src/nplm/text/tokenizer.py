@@ -1,85 +1,79 @@
-"""Texts to ids and back, many strings at once, without Python work per symbol.
+"""Texts to ids and back, many strings at once; and the vocabulary of texts.
 
-At character level one code point is one symbol. What a data set knows of its symbols is in `vocab`.
+What a data set knows of its symbols is in `vocab`, each level's way of finding them in a file of
+its own.
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nplm.text.strings import Ids, Strings
-from nplm.text.vocab import BOUNDARY, UNKNOWN_SHOWN, Vocab, normalize
-
-LEVEL = "character"
-LINE_END = ord("\n")
-CODE_POINTS = 0x110000
+from nplm.checks import Level
+from nplm.text.characters import CharacterTokenizer, count_characters
+from nplm.text.strings import Strings
+from nplm.text.vocab import UNKNOWN_SHOWN, Vocab
+from nplm.text.words import WordTokenizer, count_words
 
 
-def code_points(text: str) -> NDArray[np.uint32]:
-    """The code points of `text`, one uint32 each; lone surrogates among them."""
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-
-
-def vocab_of(texts: Iterable[str], min_count: int = 0) -> Vocab:
-    """The vocabulary of the symbols in `texts`, ordered by code point.
-
-    Args:
-        min_count: symbols seen fewer times than this are left to the unknown symbol, as those are
-            that `texts` lack; at 0 there is no unknown symbol.
-    """
-    counts = np.bincount(code_points("".join(texts)), minlength=CODE_POINTS)
-    if min_count:
-        counts[ord(UNKNOWN_SHOWN)] = 0  # it is how the unknown symbol is written
-    frequent = np.flatnonzero(counts >= max(1, min_count))
-    return Vocab(tuple(map(chr, frequent.tolist())), unknown=min_count > 0)
-
-
-class Tokenizer:
-    """A vocabulary as two look-up tables, and the normalisation of the texts it reads.
+class Tokenizer(Protocol):
+    """A vocabulary, and the normalisation of the texts it reads.
 
     Attributes:
         unseen: the id of a symbol that the vocabulary does not list: that of its unknown symbol,
             or else V, for which no model has a row.
+        dtype: of ids.
     """
 
-    def __init__(self, vocab: Vocab, form: str = "none") -> None:
-        points = code_points("".join(vocab.symbols))
-        self.form = form
-        self.unseen = len(vocab) if vocab.unknown_id is None else vocab.unknown_id
-        self.dtype = np.min_scalar_type(len(vocab))
-        # One entry past the highest known code point stands for all higher ones.
-        self._last = max(int(points.max(initial=0)), LINE_END) + 1
-        self._ids = np.full(self._last + 1, self.unseen, self.dtype)
-        self._ids[points] = np.arange(1, 1 + len(points), dtype=self.dtype)
-        self._points = code_points("\n" + "".join(vocab.spellings))
-        ascii_only = bool(self._points.max() < 128)
-        self._ascii = bytes(self._points.tolist()).ljust(256, b"?") if ascii_only else None
+    form: str
+    unseen: int
+    dtype: np.dtype[Any]
 
     def encode(self, texts: Sequence[str]) -> Strings:
-        """The ids of normalised texts; a line end or a lone surrogate in one is a symbol unseen."""
-        if self.form != "none" and not all(map(str.isascii, texts)):
-            texts = [normalize(text, self.form) for text in texts]
-        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-        offsets = np.concatenate([[0], np.cumsum(lengths + 1)])
-        ids = np.full(offsets[-1], BOUNDARY, self.dtype)
-        inside = np.ones(len(ids), np.bool_)
-        inside[offsets[1:] - 1] = False
-        ids[inside] = self._ids[np.minimum(code_points("".join(texts)), self._last)]
-        return Strings(ids, offsets)
+        """The ids of texts; a line end or a lone surrogate in one makes a symbol unseen."""
+        ...
 
     def decode(self, strings: Strings) -> list[str]:
         """The texts of ids that are all in the vocabulary."""
-        text = self._text(strings.ids)
-        edges = strings.offsets.tolist()
-        return [text[start : end - 1] for start, end in pairwise(edges)]
+        ...
 
     def lines(self, strings: Strings) -> bytes:
-        """As `decode`, in UTF-8, each followed by a line end; ASCII symbols by one look-up."""
-        if self._ascii is not None and strings.ids.dtype == np.uint8:
-            return strings.ids.tobytes().translate(self._ascii)
-        return self._text(strings.ids).encode("utf-8")
+        """As `decode`, in UTF-8, each followed by a line end."""
+        ...
 
-    def _text(self, ids: Ids) -> str:
-        return str(self._points[ids].tobytes(), "utf-32-le")
+
+def make_tokenizer(vocab: Vocab, form: str = "none") -> Tokenizer:
+    """The tokenizer of a vocabulary's level.
+
+    Args:
+        form: of Unicode, to which texts are brought first; "none" for those that are in it.
+    """
+    kind = WordTokenizer if vocab.level == "word" else CharacterTokenizer
+    return kind(vocab, form)
+
+
+def vocab_of(
+    texts: Iterable[str],
+    min_count: int = 0,
+    max_vocab: int = 0,
+    level: Level = "character",
+) -> Vocab:
+    """The vocabulary of the symbols in `texts`, ordered by code point.
+
+    Args:
+        min_count: symbols seen fewer times than this are left to the unknown symbol, as those are
+            that `texts` lack; at 0 and without `max_vocab` there is no unknown symbol.
+        max_vocab: ids that there may be, the boundary and the unknown symbol among them: the
+            symbols seen most often stay, of those seen as often the first; 0 for all.
+    """
+    counts = count_words(texts) if level == "word" else count_characters(texts)
+    unknown = bool(min_count or max_vocab)
+    least = max(1, min_count)
+    frequent = [
+        symbol
+        for symbol, count in counts.items()
+        if count >= least and not (unknown and symbol == UNKNOWN_SHOWN)  # how that one is written
+    ]
+    if max_vocab:
+        frequent = sorted(frequent, key=lambda symbol: -counts[symbol])[: max(0, max_vocab - 2)]
+    return Vocab(tuple(sorted(frequent)), unknown, level)

@@ -9,7 +9,7 @@ from nplm.counts.tables import table_of
 from nplm.errors import DeviceError
 from nplm.text.dataset import Dataset
 from nplm.training.captured import draws_on_device
-from nplm.training.mixture import MAX_TABLE_BYTES, NGramTable
+from nplm.training.ngrammodule import MAX_BYTES, NGramModule
 from nplm.training.targets import is_dense
 from nplm.training.torchmodel import LanguageModel
 
@@ -40,7 +40,7 @@ def for_generating(device: str, module: LanguageModel) -> str:
     Raises:
         DeviceError: the device is unknown or not there.
     """
-    return choose(device, lambda: not isinstance(module, NGramTable))
+    return choose(device, lambda: not isinstance(module, NGramModule))
 
 
 def choose(device: str, gains: Callable[[], bool] = lambda: True) -> str:
@@ -88,7 +88,7 @@ def fits(config: RunConfig, dataset: Dataset, device: str) -> bool:
     if not is_dense(contexts, vocab_size):
         return False
     row = 4 * vocab_size + 8 * (block_size + 1)  # distribution, context, cumulative count
-    tables = contexts * row + (MAX_TABLE_BYTES if config.mixture.ngram else 0)
+    tables = contexts * row + (MAX_BYTES if config.mixture.ngram else 0)
     try:
         free, _ = torch.cuda.mem_get_info(device)
     except RuntimeError:  # its driver, or whoever else uses it, does not let us

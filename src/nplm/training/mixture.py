@@ -1,11 +1,11 @@
-"""The n-gram and the mixture as torch modules, made to be traced by export.
+"""The mixture as a torch module, made to be traced by export.
 
     p(s|c) = w_0 p_ngram(s|c) + sum_k w_k p_network_k(s|c)
 
 as in the mixed results of Bengio et al. (2003), section 4.2 and Table 1, but with weights that can
-be learnt on val. The n-gram itself is fitted in `counts.ngram`.
+be learnt on val.
 
-Letters: B rows, T block size, V vocabulary size, P parts, S states, E (context, symbol) pairs.
+Letters: B rows, T block size, V vocabulary size, P parts, E (context, symbol) pairs.
 """
 
 from collections.abc import Sequence
@@ -15,80 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nplm.counts.ngram import NGram
-from nplm.errors import DataError
 from nplm.training.network import NeuralLM
+from nplm.training.ngrammodule import NGramModule
 
-DEAD, ROOT = 0, 1  # states: nothing more to find, and the empty context
-MAX_TABLE_BYTES = 1 << 29
 LOWEST_WEIGHT = 1e-12  # the logarithm of a weight must be finite
 EM_STEPS = 500
 EM_ENOUGH = 1e-6  # nats per symbol that may be left to gain
-
-
-class NGramTable(nn.Module):
-    """contexts (B, T) int64 -> log p(.|c) (B, V) float32 of the longest seen ending of c.
-
-    A suffix trie as constant tables: from the root, T look-ups go from the most recent symbol to
-    the oldest; the last state that was seen has the row of the answer. States are numbered so that
-    longer contexts have larger numbers, so the last one seen is the largest. Rows are kept in half
-    precision and normalised again after the look-up.
-    """
-
-    transitions: Tensor  # (inner S * V,) int32: state times V plus symbol -> state, or DEAD
-    rows: Tensor  # (S, V) float16: log p
-
-    def __init__(self, order: int, transitions: Tensor, rows: Tensor) -> None:
-        super().__init__()
-        self.block_size = order - 1
-        self.vocab_size = int(rows.shape[1])
-        # The tables follow from the data: they have a file of their own, not in every checkpoint.
-        self.register_buffer("transitions", transitions, persistent=False)
-        self.register_buffer("rows", rows, persistent=False)
-
-    @classmethod
-    def of(cls, ngram: NGram) -> "NGramTable":
-        """The tables of a fitted n-gram.
-
-        Raises:
-            DataError: they would not fit; the message has the estimate.
-        """
-        refuse_large(ngram)
-        vocab_size = ngram.vocab_size
-        sizes = [len(level.keys) for level in ngram.levels]
-        first = np.cumsum([ROOT, *sizes])  # the first state of each length
-        transitions = np.full(first[-2] * vocab_size, DEAD, np.int32)
-        for length, level in enumerate(ngram.levels[1:], start=1):
-            states = np.arange(first[length], first[length + 1])
-            transitions[first[length - 1] * vocab_size + level.keys] = states
-        rows = np.zeros((first[-1], vocab_size), np.float16)
-        filled = ROOT
-        for block in ngram.rows():
-            rows[filled : filled + len(block)] = np.log(block)
-            filled += len(block)
-        return cls(ngram.order, torch.from_numpy(transitions), torch.from_numpy(rows))
-
-    def forward(self, contexts: Tensor) -> Tensor:
-        state = torch.full_like(contexts[:, 0], ROOT)  # (B,)
-        longest = state
-        for back in range(1, self.block_size + 1):
-            place = state * self.vocab_size + contexts[:, contexts.shape[1] - back]
-            state = self.transitions.index_select(0, place).to(torch.int64)
-            longest = torch.maximum(longest, state)
-        return self.rows.index_select(0, longest).float().log_softmax(1)  # (B, V)
-
-
-def refuse_large(ngram: NGram) -> None:
-    """Raise DataError where the tables of `ngram` would be larger than 512 MiB."""
-    inner = len(ngram) - len(ngram.levels[-1].keys)
-    estimate = (2 * len(ngram) + 4 * inner) * ngram.vocab_size
-    if estimate > MAX_TABLE_BYTES:
-        raise DataError(
-            f"the n-gram's tables would take {estimate / 1e9:,.1f} GB: {len(ngram):,} contexts of "
-            f"{ngram.vocab_size:,} symbols each; at most {MAX_TABLE_BYTES / 1e9:.1f} GB fit",
-            (f"choose `order` below {ngram.order}, or " if ngram.order > 2 else "choose ")
-            + '`preset="default"`, a network alone',
-        )
 
 
 class Mixture(nn.Module):
@@ -96,7 +28,7 @@ class Mixture(nn.Module):
 
     log_weights: Tensor  # (P,): the n-gram's first, if it is a part, then the networks'
 
-    def __init__(self, networks: Sequence[NeuralLM], ngram: NGramTable | None) -> None:
+    def __init__(self, networks: Sequence[NeuralLM], ngram: NGramModule | None) -> None:
         super().__init__()
         self.networks = nn.ModuleList(networks)
         self.ngram = ngram
@@ -107,7 +39,7 @@ class Mixture(nn.Module):
         self.weigh(equal)
 
     @property
-    def parts(self) -> "list[NGramTable | NeuralLM]":
+    def parts(self) -> "list[NGramModule | NeuralLM]":
         networks: list[NeuralLM] = [n for n in self.networks if isinstance(n, NeuralLM)]
         return [*([self.ngram] if self.ngram else []), *networks]
 

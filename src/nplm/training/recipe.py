@@ -26,11 +26,12 @@ from nplm.training.batches import make_sampler
 from nplm.training.captured import make_device_sampler
 from nplm.training.events import Evaluated, Event, Stepped
 from nplm.training.masks import Dropout, Masks
-from nplm.training.mixture import Mixture, NGramTable, learn_weights, share_out
+from nplm.training.mixture import Mixture, learn_weights, share_out
 from nplm.training.network import NeuralLM
+from nplm.training.ngrammodule import NGramModule, make_ngram
 from nplm.training.optimizer import learning_rate, make_optimizer
 from nplm.training.targets import Smoothing
-from nplm.training.torchmodel import LanguageModel, TorchModel, assemble
+from nplm.training.torchmodel import LanguageModel, assemble, step_model
 from nplm.training.torchstate import RandomState
 from nplm.training.trainer import Trainer, diverged
 
@@ -80,9 +81,9 @@ class Recipe:
             self._masks = Masks(config.train.seed)
             for network in self.networks:
                 network.dropout = Dropout(config.model.dropout, self._masks)
-        self.ngram: NGramTable | None = None
+        self.ngram: NGramModule | None = None
         if config.mixture.ngram:
-            self.ngram = NGramTable.of(self._fit(train, config.mixture.order))
+            self.ngram = make_ngram(self._fit(train, config.mixture.order))
         self.module = assemble(self.networks, self.ngram).to(self.device)
         self.trainer = self._trainer() if self.networks else None
         self.best: dict[str, Tensor] = {}
@@ -144,7 +145,7 @@ class Recipe:
     def _evaluate(self) -> Evaluated:
         if self.trainer:
             self.trainer.check_weights()
-        model = TorchModel(self.module, self.device)
+        model = step_model(self.module, self.device)
         with np.errstate(invalid="ignore"):  # logits that are not finite end the run below
             if isinstance(self.module, Mixture):
                 self._weigh(self.module)
@@ -168,12 +169,12 @@ class Recipe:
             log_p = [self._on_val(part, self._val) for part in mixture.parts]
             mixture.weigh(learn_weights(np.array(log_p), self._val.counts))
 
-    def _on_val(self, part: NeuralLM | NGramTable, val: ContextTable) -> NDArray[np.float64]:
+    def _on_val(self, part: NeuralLM | NGramModule, val: ContextTable) -> NDArray[np.float64]:
         """(E,) log-probabilities of the pairs of val; the n-gram's never change."""
         if isinstance(part, NeuralLM):
-            return pair_log_probabilities(TorchModel(part, self.device), val)
+            return pair_log_probabilities(step_model(part, self.device), val)
         if self._ngram_on_val is None:
-            self._ngram_on_val = pair_log_probabilities(TorchModel(part, self.device), val)
+            self._ngram_on_val = pair_log_probabilities(step_model(part, self.device), val)
         return self._ngram_on_val
 
     def state(self) -> RecipeState:

@@ -6,13 +6,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nplm.training.mixture import Mixture, NGramTable
+from nplm.counts.contexts import ContextTable
+from nplm.training.mixture import Mixture
 from nplm.training.network import NeuralLM
+from nplm.training.ngrammodule import NGramModule
+from nplm.training.sparsengram import SparseNGram
 
-LanguageModel = NeuralLM | NGramTable | Mixture
+LanguageModel = NeuralLM | NGramModule | Mixture
 
 
-def assemble(networks: Sequence[NeuralLM], ngram: NGramTable | None) -> LanguageModel:
+def assemble(networks: Sequence[NeuralLM], ngram: NGramModule | None) -> LanguageModel:
     """One module of the parts; a single part stays what it is."""
     if ngram and not networks:
         return ngram
@@ -22,6 +25,12 @@ def assemble(networks: Sequence[NeuralLM], ngram: NGramTable | None) -> Language
 def count_parameters(module: LanguageModel) -> int:
     """Numbers that training moves; an n-gram has none."""
     return sum(parameter.numel() for parameter in module.parameters())
+
+
+def step_model(module: LanguageModel, device: torch.device | str = "cpu") -> "TorchModel":
+    """A module as a StepModel."""
+    kind = PairTorchModel if isinstance(module, SparseNGram) else TorchModel
+    return kind(module, device)
 
 
 class TorchModel:
@@ -49,3 +58,12 @@ class TorchModel:
         finally:
             self.module.train(was_training)
         return np.asarray(logits.cpu().numpy())
+
+
+class PairTorchModel(TorchModel):
+    """A module that need not make whole rows to say what pairs have: a `PairModel`."""
+
+    def pair_log_probabilities(self, table: ContextTable) -> NDArray[np.float64]:
+        """(E,) of each pair of a table at least as wide."""
+        assert isinstance(self.module, SparseNGram)
+        return self.module.pair_log_probabilities(table)
