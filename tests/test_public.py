@@ -66,6 +66,7 @@ def listed() -> dict[str, list[str]]:
 def test_the_page_lists_all_that_is_public() -> None:
     from nplm.api.openrun import Run
     from nplm.counts.evaluate import Nats
+    from nplm.export.arpa import ArpaProof
     from nplm.export.proof import Proof
     from nplm.runs.run import Saved, Started
     from nplm.runtime.model import Model
@@ -76,7 +77,18 @@ def test_the_page_lists_all_that_is_public() -> None:
     from nplm.text.dataset import Dataset
     from nplm.training.events import Evaluated, Stepped
 
-    kinds = (Dataset, Run, Nats, Proof, Model, Generated, GeneratedBatch, Scored, ScoredBatch)
+    kinds = (
+        Dataset,
+        Run,
+        Nats,
+        Proof,
+        ArpaProof,
+        Model,
+        Generated,
+        GeneratedBatch,
+        Scored,
+        ScoredBatch,
+    )
     kinds += (RankedBatch, Suggestions, NextSymbol, Completion, Started, Stepped, Evaluated, Saved)
     functions = [name for name in nplm.__all__ if inspect.isfunction(getattr(nplm, name))]
     expected = {"nplm": [f"{name}{signature(getattr(nplm, name))}" for name in functions]}

@@ -25,6 +25,7 @@ from nplm.text.dataset import Dataset, reencode
 from nplm.training.events import Evaluated
 
 if TYPE_CHECKING:
+    from nplm.export.arpa import ArpaProof
     from nplm.export.proof import Proof
     from nplm.runs.opened import LoadedRun
 
@@ -148,6 +149,29 @@ class Run:
         dataset = dataset_of(self.folder, self._facts, Path(data) if data else None, CURE)
         place = check_path("out", out)
         return export(run, dataset, place, novelty=novelty, private=private, force=force)
+
+    def export_arpa(
+        self, out: str | Path, *, force: bool = False, data: str | Path | None = None
+    ) -> "ArpaProof":
+        """Write its n-gram as an ARPA file, for KenLM and SRILM. Needs no torch.
+
+        Args:
+            out: the file.
+            force: replace what exists.
+            data: the folder of the data set trained on, where that has moved.
+
+        Returns:
+            What was computed again from the file, and how it came out.
+
+        Raises:
+            DataError: the run has no n-gram, the file exists, or the data set is not there or is
+                another one.
+            VerificationError: the file does not say what the n-gram has; `out` is as it was.
+        """
+        from nplm.export.arpa import export_arpa
+
+        dataset = dataset_of(self.folder, self._facts, Path(data) if data else None, CURE)
+        return export_arpa(self._facts, dataset, check_path("out", out), force=force)
 
     @cached_property
     def _loaded(self) -> "LoadedRun":

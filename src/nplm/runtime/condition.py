@@ -10,7 +10,8 @@ from nplm.runtime.expression import anything, concatenation, intersection, lengt
 from nplm.runtime.modelcard import ModelCard
 from nplm.runtime.pattern import Pattern, compile_expression
 from nplm.runtime.patternsyntax import literal, parse
-from nplm.text.vocab import normalize
+from nplm.runtime.wordpattern import parse_words
+from nplm.text.vocab import normalize, symbols_of
 
 
 def pattern_of(condition: Condition, card: ModelCard, unknown: int | None = None) -> Pattern:
@@ -23,15 +24,17 @@ def pattern_of(condition: Condition, card: ModelCard, unknown: int | None = None
         UsageError: the pattern is malformed, a text has a symbol the model does not know, or the
             automaton would be too large.
     """
-    symbols, form = card.vocab.symbols, card.normalize
+    symbols, form, level = card.vocab.symbols, card.normalize, card.vocab.level
     parts = []
     if condition.match is not None:
-        parts.append(parse(normalize(condition.match, form), symbols))
+        read = parse_words if level == "word" else parse
+        parts.append(read(normalize(condition.match, form), symbols))
     if condition.ends_with:
-        end = literal(normalize(condition.ends_with, form), symbols, "ends_with")
+        last = symbols_of(normalize(condition.ends_with, form), level)
+        end = literal(last, symbols, "ends_with")
         parts.append(concatenation([anything(), end]))
     for text in condition.contains:
-        part = literal(normalize(text, form), symbols, "contains")
+        part = literal(symbols_of(normalize(text, form), level), symbols, "contains")
         parts.append(concatenation([anything(), part, anything()]))
     if condition.length != Condition.length:
         least, most = condition.length

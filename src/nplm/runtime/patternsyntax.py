@@ -62,7 +62,12 @@ class _Token(NamedTuple):
     position: int
 
 
-def parse(text: str, symbols: Sequence[str], argument: str = "match") -> Expression:
+def parse(
+    text: str,
+    symbols: Sequence[str],
+    argument: str = "match",
+    places: Sequence[int] | None = None,
+) -> Expression:
     """The strings that `re.fullmatch(text, ...)` matches, of symbols with the ids 1 to n.
 
     `.` is every one of them. A class may have members that are none of them, but a literal must
@@ -70,17 +75,19 @@ def parse(text: str, symbols: Sequence[str], argument: str = "match") -> Express
 
     Args:
         argument: what messages call the text.
+        places: what they call its positions, and its end.
 
     Raises:
         UsageError: the text is no regular expression, has something that is not understood, or asks
             for a symbol that is not listed; the message names it and its position.
     """
-    _check(text, argument)
-    return _Parser(text, symbols, argument).whole()
+    places = range(len(text) + 1) if places is None else places
+    _check(text, argument, places)
+    return _Parser(text, symbols, argument, places).whole()
 
 
-def literal(text: str, symbols: Sequence[str], argument: str) -> Expression:
-    """The one string `text`.
+def literal(text: Sequence[str], symbols: Sequence[str], argument: str) -> Expression:
+    """The one string of the symbols of `text`.
 
     Raises:
         UsageError: it has a symbol that is not listed.
@@ -88,11 +95,11 @@ def literal(text: str, symbols: Sequence[str], argument: str) -> Expression:
     ids = {symbol: k for k, symbol in enumerate(symbols, start=1)}
     for position, symbol in enumerate(text):
         if symbol not in ids:
-            raise _stranger(argument, repr(symbol), position)
+            raise stranger(argument, repr(symbol), position)
     return concatenation(one_of([ids[symbol]]) for symbol in text)
 
 
-def _check(text: str, argument: str) -> None:
+def _check(text: str, argument: str, places: Sequence[int]) -> None:
     """Python compiles the text; its limits of size and depth are not ours, and are met first."""
     if len(text) > MAX_SYMBOLS:
         raise UsageError(f"`{argument}` has {len(text):,} symbols, of {MAX_SYMBOLS:,} at most")
@@ -102,7 +109,7 @@ def _check(text: str, argument: str) -> None:
         raise _too_deep(argument) from None
     except (re.error, OverflowError, ValueError) as error:
         position = getattr(error, "pos", None)
-        where = "" if position is None else f" at position {position}"
+        where = "" if position is None else f" at position {places[position]}"
         reason = getattr(error, "msg", error)
         raise UsageError(f"`{argument}` is no regular expression: {reason}{where}") from None
 
@@ -117,7 +124,8 @@ def _too_deep(argument: str) -> UsageError:
     return UsageError(f"`{argument}` has groups within groups, more than {MAX_DEPTH} deep")
 
 
-def _stranger(argument: str, symbol: str, position: int) -> UsageError:
+def stranger(argument: str, symbol: str, position: int) -> UsageError:
+    """The error for a symbol that is asked for and not listed."""
     return UsageError(
         f"`{argument}` asks for {symbol} at position {position}, which the model does not know"
     )
@@ -157,8 +165,10 @@ class _Alphabet:
 class _Parser:
     """By recursive descent: an alternation of sequences of repeated atoms."""
 
-    def __init__(self, text: str, symbols: Sequence[str], argument: str) -> None:
-        self._argument = argument
+    def __init__(
+        self, text: str, symbols: Sequence[str], argument: str, places: Sequence[int]
+    ) -> None:
+        self._argument, self._places = argument, places
         self._alphabet = _Alphabet(symbols, argument)
         self._any_case = False
         self._tokens = _trimmed(self._read(text))
@@ -169,7 +179,7 @@ class _Parser:
 
     def _read(self, text: str) -> Iterator[_Token]:
         for match in _TOKENS.finditer(text):
-            token = _Token(str(match.lastgroup), match[0], match.start())
+            token = _Token(str(match.lastgroup), match[0], self._places[match.start()])
             if token.kind == "flags":
                 self._any_case = self._flags(token, token.text[2:-1])
             elif token.kind != "comment":
@@ -207,7 +217,7 @@ class _Parser:
         part = self._alphabet.members(atom, any_case=any_case)
         if not part.ids and token.kind != "set":
             symbol = repr(token.text) if token.kind == "literal" else f"'{token.text}'"
-            raise _stranger(self._argument, symbol, token.position)
+            raise stranger(self._argument, symbol, token.position)
         return part
 
     def _flags(self, token: _Token, flags: str) -> bool:
