@@ -164,8 +164,10 @@ def test_lengths_that_are_rare(
     """Are drawn once; of one that hardly comes nothing is known."""
     asked: list[tuple[int, int]] = []
 
-    def draw(_: object, seed: int, length: int, count: int) -> NDArray[np.float64] | None:
-        assert seed == 0
+    def draw(
+        _: object, seed: int, length: int, count: int, share: float
+    ) -> NDArray[np.float64] | None:
+        assert (seed, share < 0.1) == (0, True)
         asked.append((length, count))
         return np.linspace(1, 100, count) if length < 60 else None
 
@@ -182,14 +184,14 @@ def test_lengths_that_are_rare(
 def test_strings_drawn_for_a_length_have_it(cache: AutomatonCache) -> None:
     """And the share of those of the sample that are more surprising than most of them is right."""
     ranker = Ranker.of(cache, 50_000)
-    drawn = draw_of_length(cache, 0, 7, 4_000)
+    drawn = draw_of_length(cache, 0, 7, 4_000, 0.1)
     assert drawn is not None
     sampled = ranker._of_length[7]
     pooled = np.sort(np.concatenate([drawn, sampled]))
     shares = [np.searchsorted(np.sort(x), pooled, side="right") / len(x) for x in (drawn, sampled)]
     distance = float(np.abs(shares[0] - shares[1]).max())
     assert distance < 1.95 * math.sqrt(1 / len(drawn) + 1 / len(sampled))  # 1 in 1,000
-    assert draw_of_length(cache, 0, 200, 1) is None
+    assert draw_of_length(cache, 0, 200, 1, 0.0) is None
 
 
 @pytest.mark.filterwarnings("error")
@@ -236,7 +238,8 @@ def test_an_interrupted_draw_is_made_again() -> None:
     """What is known of a rare length does not depend on who asked before."""
     calls = []
 
-    def draw(length: int, count: int) -> NDArray[np.float64]:
+    def draw(length: int, count: int, share: float) -> NDArray[np.float64]:
+        assert share == 0.0
         calls.append(length)
         if len(calls) == 1:
             raise KeyboardInterrupt
@@ -249,5 +252,4 @@ def test_an_interrupted_draw_is_made_again() -> None:
     assert own is not None
     assert len(own) == ENOUGH
     assert ranker._own_of_length(5) is own
-    assert ranker._own_of_length(2 * 9 + 1) is None  # further than what the sample tells of
     assert calls == [5, 5]

@@ -27,14 +27,16 @@ from nplm.runtime.score import ScoredBatch, Scorer
 SAMPLE, MAX_SAMPLE = 100_000, 10_000_000  # strings
 ENOUGH = 1_000  # strings of a length for a p-value
 DRAWN_LENGTH = 256  # symbols that a string of the sample may have, at least
-ATTEMPTS, BUDGET = 1_000, 1 << 14  # at one string of a rare length, and before them
-FURTHER = 2  # times the longest string of the sample: longer ones are not drawn for
+# Of a rare length: attempts in all, at one string, and states worked out before. These find strings
+# up to SHORT at once; of longer ones even many say nothing, and the share of the sample says how
+# many attempts there will be.
+ATTEMPTS, AT_ONE, BUDGET, SHORT = 300_000, 20_000, 1 << 10, 3
 TIE = 1e-9
 
 Values = NDArray[np.float64]
-DrawOfLength = Callable[[int, int], Values | None]
-"""A length and a count -> (count,) nats of strings drawn from the model given that length, or None
-where there are none."""
+DrawOfLength = Callable[[int, int, float], Values | None]
+"""A length, a count and the share of strings that have it -> (count,) nats of strings drawn from the
+model given that length, or None where that would take too long."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +84,6 @@ class Ranker:
             self._sums = np.concatenate([[0.0], np.cumsum(terms)])
             self._squares = np.concatenate([[0.0], np.cumsum(terms**2)])
         self._of_length = dict(_by_length(nats, lengths))
-        self._longest = int(lengths[np.isfinite(nats)].max(initial=0))
         self._draw_of_length = draw_of_length
         self._drawn: set[int] = set()  # lengths of which more were asked for
 
@@ -154,9 +155,8 @@ class Ranker:
     def _own_of_length(self, length: int) -> Values | None:
         """(m,) ascending nats of the model's own strings of a length; None where they are few."""
         own = self._of_length.get(length, np.empty(0))
-        may_be = length <= FURTHER * self._longest and length not in self._drawn
-        if len(own) < ENOUGH and self._draw_of_length and may_be:
-            drawn = self._draw_of_length(length, ENOUGH)
+        if len(own) < ENOUGH and self._draw_of_length and length not in self._drawn:
+            drawn = self._draw_of_length(length, ENOUGH, len(own) / len(self))
             if drawn is not None:
                 self._of_length[length] = own = np.sort(drawn)
             self._drawn.add(length)  # last: two threads may both draw, and get the same
@@ -179,13 +179,17 @@ class RankScorer:
         return self.ranker.rank(self._scorer.strings(strings))
 
 
-def draw_of_length(cache: AutomatonCache, seed: int, length: int, count: int) -> Values | None:
+def draw_of_length(
+    cache: AutomatonCache, seed: int, length: int, count: int, share: float
+) -> Values | None:
     """(count,) nats of the model's own strings of a length, its end counted.
 
-    None where not one attempt in hundreds gives one.
+    None where, by the share of strings that have it, that would take too many attempts.
     """
     symbols = length - 1
-    condition = Condition(length=(symbols, symbols), budget=BUDGET, attempts=ATTEMPTS)
+    if symbols > SHORT and share * ATTEMPTS < count:
+        return None
+    condition = Condition(length=(symbols, symbols), budget=BUDGET, attempts=AT_ONE)
     sampling = replace(own_sampling(cache.card), max_length=max(1, symbols), condition=condition)
     try:
         batches = generate_batches(cache, sampling, StreamConfig(count, seed), nats=True)
