@@ -35,8 +35,8 @@ TIE = 1e-9
 
 Values = NDArray[np.float64]
 DrawOfLength = Callable[[int, int, float], Values | None]
-"""A length, a count and the share of strings that have it -> (count,) nats of strings drawn from the
-model given that length, or None where that would take too long."""
+"""A length, a count and the share of strings that have it -> (count,) nats of strings drawn from
+the model given that length, or None where that would take too long."""
 
 
 @dataclass(frozen=True, eq=False)
