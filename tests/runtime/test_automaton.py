@@ -279,3 +279,34 @@ TestWalks = Walks.TestCase
 TestWalks.settings = settings(
     max_examples=int(os.environ.get("NPLM_EXAMPLES", "60")), stateful_step_count=12, deadline=None
 )
+
+
+@pytest.mark.parametrize("kind", [Passing, lambda m: Lazy(m, 1 << 20)], ids=["passing", "lazy"])
+def test_rows_that_are_not_padded_give_the_same(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also at the edges of their last entries."""
+    model, found = Counting(2, 37), []
+    u = np.append(np.linspace(0, 1, 3999, endpoint=False), 1 - 2.0**-53)
+    for wide in (1, 1000):
+        monkeypatch.setattr("nplm.runtime.rows.WIDE", wide)
+        made = maker(model)
+        assert (made.widths[0] == 37) == (wide == 1)
+        automaton = kind(made)
+        symbols, _ = automaton.draw(automaton.after([3, 5], len(u)), u)
+        found.append(symbols.tolist())
+    assert found[0] == found[1]
+    assert set(found[0]) == set(range(37))
+
+
+def test_a_handful_of_strings_over_rows_that_are_not_padded(
+    model: OnnxModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are walked alone, in plain Python, once what they need is known."""
+    found = []
+    for wide in (1, 1000):
+        monkeypatch.setattr("nplm.runtime.rows.WIDE", wide)
+        cache = AutomatonCache(model, model.card)
+        for count in (500, 3):
+            batches = generate_batches(cache, SamplingConfig(), StreamConfig(count))
+            found.append(b"".join(batch.lines() for batch in batches))
+    assert found[0] == found[2]
+    assert found[1] == found[3] == b"".join(found[0].splitlines(keepends=True)[:3])

@@ -31,7 +31,7 @@ class _Walk:
 
     def __init__(self, automaton: Lazy) -> None:
         self._cdf, self._log, self._next = automaton.flat_rows()
-        self._width, self._vocab_size = 1 << automaton.levels, automaton.vocab_size
+        self._width, self._vocab_size = automaton.width, automaton.vocab_size
         self._start = automaton.start
         self.begin()
 

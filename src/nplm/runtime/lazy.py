@@ -72,9 +72,9 @@ class Lazy:
         return self.maker.accepted_at_most
 
     @property
-    def levels(self) -> int:
-        """A cumulative row has 2 ** levels entries."""
-        return self.maker.levels
+    def width(self) -> int:
+        """Entries of a cumulative row."""
+        return int(self._cdf.shape[1])
 
     def flat_rows(self) -> tuple[memoryview, memoryview, memoryview]:
         """Cumulative rows, log-probabilities and transitions, one state after the other.

@@ -19,6 +19,7 @@ from nplm.stepmodel import StepModel, iter_logits, log_softmax, rows_at_once
 
 CPU_ROWS = 512  # 15 to 23 % more rows a second than with 4,096 (docs/log.md)
 NEVER = 2.0  # a cumulative probability that no uniform reaches
+WIDE = 1 << 12  # symbols, from which on rows are not padded: that takes longer than to search them
 
 
 class Maker(Protocol):
@@ -37,7 +38,7 @@ class Maker(Protocol):
 
     @property
     def levels(self) -> int:
-        """Steps of a binary search in a row; cumulative rows are padded to 2 ** levels."""
+        """Steps of a binary search in a row; narrow ones are padded to 2 ** levels."""
         ...
 
     @property
@@ -111,13 +112,14 @@ class RowMaker:
 
     @property
     def levels(self) -> int:
-        """Steps of a binary search in a row; cumulative rows are padded to 2 ** levels."""
+        """Steps of a binary search in a row; narrow ones are padded to 2 ** levels."""
         return max(1, (self.vocab_size - 1).bit_length())
 
     @property
     def widths(self) -> tuple[int, int]:
         """Entries of a cumulative row and of a row of logarithms, 0 where it is not made."""
-        return (1 << self.levels if self.sampling else 0), self.vocab_size * self.logs
+        width = self.vocab_size if self.vocab_size >= WIDE else 1 << self.levels
+        return (width if self.sampling else 0), self.vocab_size * self.logs
 
     @property
     def key_dtype(self) -> np.dtype[np.unsignedinteger]:
@@ -143,6 +145,9 @@ class RowMaker:
         """Keys (B, T + 1) in chunks: which, their cumulative rows, their log-probabilities."""
         cdf_width = self.widths[0]
         for chunk, p, logs in self.distributions(keys):
+            if cdf_width == self.vocab_size and self.sampling:
+                yield chunk, cumulative(p), logs
+                continue
             cdf = np.empty((len(p), cdf_width))
             if self.sampling:
                 cdf[:, self.vocab_size :] = NEVER
@@ -189,12 +194,27 @@ def search(cdf: NDArray[np.float64], levels: int, rows: Numbers, u: NDArray[np.f
     """(n,) rows of `cdf` and uniforms -> (n,) the first id whose cumulative probability passes u.
 
     Args:
-        cdf: rows of 2 ** levels.
+        cdf: rows of 2 ** levels, or fewer.
     """
-    flat = cdf.ravel()
+    flat, width = cdf.ravel(), cdf.shape[1]
+    if width < 1 << levels:
+        return _search_wide(flat, width, levels, rows * width, u)
     base = rows << levels
     low = base.copy()
     for level in reversed(range(levels)):
         half = 1 << level
         low += half * (np.take(flat, low + (half - 1)) <= u)
     return low - base
+
+
+def _search_wide(
+    flat: NDArray[np.float64], width: int, levels: int, base: Numbers, u: NDArray[np.float64]
+) -> Numbers:
+    """As `search`, of rows that begin at (n,) `base` and are not padded."""
+    low = np.zeros_like(base)
+    for level in reversed(range(levels)):
+        half = 1 << level
+        passed = low + (half - 1)
+        below = (passed < width) & (np.take(flat, base + np.minimum(passed, width - 1)) <= u)
+        low += half * below
+    return low
