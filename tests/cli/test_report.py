@@ -3,6 +3,7 @@
 import html
 import json
 import re
+import shlex
 import shutil
 import tomllib
 from dataclasses import replace
@@ -193,3 +194,32 @@ def test_an_n_gram_and_a_mixture(nplm: "Nplm", trained: Path, preset_name: str) 
     nplm.ok(*build)
     nplm.ok(*train)
     same_run(trained / "again" / "checkpoints" / "run", trained / "run")
+
+
+@pytest.mark.parametrize("document", ["line", "stream"])
+def test_a_run_of_words(nplm: "Nplm", document: str) -> None:
+    """From files of its splits to a page, whose commands build the same data set again."""
+    lines = [f"the {name} sat on the {other} ." for name in NAMES for other in NAMES]
+    for k, name in enumerate(("train", "val")):
+        text = "\n".join(lines[k::2]) + "\n"
+        (nplm.cwd / f"{name}.txt").write_text(text, encoding="utf-8")
+    files = ("--train", "train.txt", "--val", "val.txt")
+    options = ("--level", "word", "--document", document, "--min-count", "2", "--count-on", "all")
+    nplm.ok("dataset", "build", *files, *options, "--out", "data/words")
+    nplm.ok("train", "data/words", *QUICK, "--out", "checkpoints/words")
+    nplm.ok("plot", "embedding", "checkpoints/words", "--out", "embedding.png")
+    nplm.ok("report", "checkpoints/words", "--out", "page.html")
+    page = (nplm.cwd / "page.html").read_text(encoding="utf-8")
+    again = html.unescape(re.search(r"nplm (dataset build .*)", page)[1])
+    assert again.startswith("dataset build --train train.txt --val val.txt --level word ")
+    words = shlex.split(again)
+    nplm.ok(*words)
+    built, made = (
+        json.loads((nplm.cwd / folder / "dataset.json").read_bytes())
+        for folder in ("data/words", words[words.index("--out") + 1])
+    )
+    assert built == made
+
+
+NAMES = ["cat", "dog", "bird", "mouse", "cow"]
+QUICK = ("--steps", "6", "--eval-every", "3", "--hidden-size", "8", "--embedding-size", "3")

@@ -100,6 +100,16 @@ class TestProjection:
 
 
 class TestEmbedding:
+    def test_words_are_labels_too_as_many_as_there_is_room_for(self) -> None:
+        words = tuple(f"word{k}" for k in range(900))
+        vocab, weights = Vocab(words, unknown=True, level="word"), np.arange(902.0)
+        figure = embedding_figure(vectors(902, 3), vocab, weights)
+        found = [text.get_text() for text in labels(figure)]
+        assert found[0] == "."
+        assert 10 < len(found) <= 400
+        assert set(found[1:]) <= {*words[-400:], "\ufffd"}
+        drawn(figure)
+
     def test_symbols_are_labels_where_the_embedding_puts_them(self) -> None:
         vocab, given = vocab_of("abc$ \\é日"), vectors(8, 2)
         figure = embedding_figure(given, vocab)

@@ -66,7 +66,8 @@ def embedding(
     refuse_format(target)
     refuse_existing(target, force=force)
     opened = load_run(folder)
-    save(embedding_figure(opened.embedding(), opened.card.vocab), target, force=force)
+    figure = embedding_figure(opened.embedding(), opened.card.vocab, opened.output_bias())
+    save(figure, target, force=force)
     note(str(target))
 
 

@@ -78,8 +78,17 @@ def _build_options(dataset: "Dataset") -> list[str | Path]:
     source = dataset.source
     # 0.1.0 kept the name of the file alone.
     path = source.get("path") or ("-" if source["file"] == "stdin" else source["file"])
-    words = [Path(path), "--split", ",".join(source["split"]), "--split-by", source["split_by"]]
-    words += ["--distinct"] if source["distinct"] else []
+    words: list[str | Path] = []
+    if source["split_by"] == "file":
+        for name, file in source["files"].items():
+            words += [f"--{name}", Path(file or "-")]
+    else:
+        words += [Path(path), "--split", ",".join(source["split"]), "--seed", str(source["seed"])]
+        words += ["--split-by", source["split_by"]]
+        words += ["--distinct"] if source["distinct"] else []
+    words += ["--level", "word"] if dataset.vocab.level == "word" else []
+    words += ["--document", "stream"] if dataset.document == "stream" else []
     words += ["--normalize", dataset.normalize] if dataset.normalize != "nfc" else []
-    words += ["--min-count", str(source["min_count"])] if "min_count" in source else []
-    return [*words, "--seed", str(source["seed"])]
+    for key in ("min_count", "max_vocab", "count_on"):
+        words += [f"--{key.replace('_', '-')}", str(source[key])] if key in source else []
+    return words

@@ -64,8 +64,11 @@ def behaviour_of(folder: Path, dataset: Dataset, val: ContextTable | None) -> Be
         DataError: the weights are damaged; the message names the file.
     """
     run = load_run(folder)
-    best, worst = _extremes(run, dataset) if val is not None else ([], [])
-    picture = embedding_figure(run.embedding(), dataset.vocab) if run.networks else None
+    lists = val is not None and dataset.document == "line"  # a stream is one string
+    best, worst = _extremes(run, dataset) if lists else ([], [])
+    picture = None
+    if run.networks:
+        picture = embedding_figure(run.embedding(), dataset.vocab, run.output_bias())
     return Behaviour(
         run.kind,
         count_parameters(run.module),

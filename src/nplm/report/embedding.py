@@ -11,20 +11,24 @@ from nplm.report.figures import new_figure
 from nplm.report.fonts import drawable
 from nplm.report.labels import arrange
 from nplm.report.vowels import is_vowel, vowels_known
-from nplm.text.vocab import BOUNDARY_SHOWN, Vocab
+from nplm.text.vocab import BOUNDARY, BOUNDARY_SHOWN, Vocab
 
 COLOURS = {"boundary": "#b3261e", "vowel": "#0b57d0", "symbol": "#444746"}
 NAMES = {"boundary": "boundary (.)", "vowel": "vowels", "symbol": "others"}
 LIGHT = "#b8bcc0"
 DOT_SIZE = 26  # of the boundary's label, whose dot is small
 FEW = 64  # symbols that are written large
+MANY = 400  # from which on only so many are written
 GAP = 1.0  # pixels between labels
 
 
-def embedding_figure(vectors: NDArray[np.floating], vocab: Vocab) -> Figure:
+def embedding_figure(
+    vectors: NDArray[np.floating], vocab: Vocab, weights: NDArray[np.floating] | None = None
+) -> Figure:
     """Symbols as labels where their embedding (V, E) puts them in two dimensions.
 
-    No label lies on another: it is moved aside, with a line to its place, or there is only a dot.
+    Of more than 400 those with the greatest `weights` (V,) are written, the others are dots. No
+    label lies on another: it is moved aside, with a line to its place, or there is only a dot.
     """
     places, share = project(vectors)
     figure, axes = new_figure()
@@ -46,12 +50,25 @@ def embedding_figure(vectors: NDArray[np.floating], vocab: Vocab) -> Figure:
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
-    _make_room(axes, renderer, places, _write(axes, places, vocab, kinds))
+    written = _written(np.zeros(len(vectors)) if weights is None else weights)
+    axes.plot(*np.delete(places, written, axis=0).T, "o", color=LIGHT, markersize=1, zorder=1)
+    texts = _write(axes, places, vocab, kinds, written)
+    _make_room(axes, renderer, places[written], texts)
     return figure
+
+
+def _written(weights: NDArray[np.floating]) -> NDArray[np.int64]:
+    """The ids that are written: of very many the boundary and those with the greatest weights."""
+    if len(weights) <= MANY:
+        return np.arange(len(weights))
+    order = np.argsort(-weights, kind="stable")
+    return np.sort(np.append(order[order != BOUNDARY][: MANY - 1], BOUNDARY))
 
 
 def _kinds(vocab: Vocab) -> list[str]:
     """The class of each id; no vowels where of most letters it is not known if they are."""
+    if vocab.level == "word":
+        return ["boundary", *["symbol"] * len(vocab.spellings)]
     tells_vowels = vowels_known(vocab.symbols)
     kinds = [
         "vowel" if tells_vowels and is_vowel(symbol) else "symbol" for symbol in vocab.spellings
@@ -59,9 +76,17 @@ def _kinds(vocab: Vocab) -> list[str]:
     return ["boundary", *kinds]
 
 
-def _write(axes: Axes, places: NDArray[np.float64], vocab: Vocab, kinds: list[str]) -> list[Text]:
-    """A label at the place of each id."""
-    labels, fonts = drawable(vocab.spellings)
+def _write(
+    axes: Axes,
+    places: NDArray[np.float64],
+    vocab: Vocab,
+    kinds: list[str],
+    written: NDArray[np.int64],
+) -> list[Text]:
+    """A label at the place of each id that is written."""
+    chosen = written.tolist()
+    labels, fonts = drawable([vocab.spellings[k - 1] for k in chosen if k != BOUNDARY])
+    kinds, places = [kinds[k] for k in chosen], places[written]
     size = 11 if len(vocab) <= FEW else 8
     return [
         axes.text(

@@ -5,7 +5,7 @@ A symbol that no font can draw is shown by its code point, never as a missing-gl
 
 import unicodedata
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 
 from matplotlib import font_manager
 from matplotlib.ft2font import FT2Font
@@ -18,13 +18,15 @@ def visible(symbol: str) -> str:
     """A symbol as something to see: a space as an open box, what has no shape as its code point."""
     if symbol == " ":
         return SPACE
-    shapeless = unicodedata.category(symbol)[0] in "CZ"
-    return code_point(symbol) if shapeless else symbol
+    return "".join(
+        code_point(character) if unicodedata.category(character)[0] in "CZ" else character
+        for character in symbol
+    )
 
 
 def code_point(symbol: str) -> str:
-    """`U+1F600`."""
-    return f"U+{ord(symbol):04X}"
+    """`U+1F600`, of each character of a word."""
+    return "".join(f"U+{ord(character):04X}" for character in symbol)
 
 
 def drawable(symbols: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -46,14 +48,14 @@ def _glyphs(path: str) -> frozenset[int]:
         return frozenset()
 
 
-@cache
+@lru_cache(maxsize=1 << 14)  # words are many
 def _has(name: str, symbol: str) -> bool:
     # A bare name would be read as a fontconfig pattern, in which some characters mean something.
     glyphs = _glyphs(font_manager.findfont(font_manager.FontProperties(family=[name])))
     return all(ord(character) in glyphs for character in symbol)
 
 
-@cache
+@lru_cache(maxsize=1 << 14)
 def _font_of(symbol: str) -> str | None:
     """The name of a font of the system that draws `symbol`.
 

@@ -5,6 +5,7 @@ there is no script.
 """
 
 import base64
+from functools import partial
 from pathlib import Path
 
 import jinja2
@@ -14,8 +15,9 @@ from nplm.presets import format_value
 from nplm.report.content import Report
 from nplm.report.fonts import visible
 from nplm.runs.facts import RunFacts
+from nplm.runtime.modelcard import ModelCard
 from nplm.runtime.score import Scored
-from nplm.text.vocab import BOUNDARY_SHOWN
+from nplm.text.vocab import BOUNDARY_SHOWN, symbols_of
 
 SHOWN_SAMPLES = 60
 SURE, LOST = 0.5, 6.0  # nats: below one no colour, above the other full colour
@@ -31,7 +33,7 @@ def render(report: Report) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["picture"] = _data_url
-    environment.filters["coloured"] = _coloured
+    environment.filters["coloured"] = partial(_coloured, card=report.facts.card)
     environment.filters["visible"] = _visible
     return environment.get_template("page.html").render(
         report=report,
@@ -59,10 +61,15 @@ def _visible(text: str) -> str:
     return "".join(symbol if symbol == " " else visible(symbol) for symbol in text)
 
 
-def _coloured(scored: Scored) -> list[tuple[str, str, float]]:
+def _coloured(scored: Scored, card: ModelCard) -> list[tuple[str, str, float]]:
     """Each symbol and the end of a string: as shown, its nats, and how dark it is (0 to 1)."""
-    symbols = [*map(visible, scored.text), BOUNDARY_SHOWN]
+    symbols = [*map(visible, symbols_of(scored.text, card.vocab.level)), BOUNDARY_SHOWN]
+    pairs = zip(symbols, scored.per_symbol, strict=card.document == "line")  # a passage has no end
     return [
-        (symbol, f"{nats:.2f}", min(1.0, max(0.0, (nats - SURE) / (LOST - SURE))))
-        for symbol, nats in zip(symbols, scored.per_symbol, strict=True)
+        (symbol + card.vocab.separator, f"{nats:.2f}", min(1.0, max(0.0, _shade(nats))))
+        for symbol, nats in pairs
     ]
+
+
+def _shade(nats: float) -> float:
+    return (nats - SURE) / (LOST - SURE)

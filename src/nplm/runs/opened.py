@@ -72,6 +72,10 @@ class LoadedRun:
             raise DataError(f"{self.folder} is an n-gram: it has no embedding", "choose a network")
         return np.asarray(self.networks[0].embedding.weight.detach().cpu().numpy())
 
+    def output_bias(self) -> NDArray[np.float32]:
+        """(V,) of the first network: about the logarithm of how often each symbol comes."""
+        return np.asarray(self.networks[0].output.bias.detach().cpu().numpy())
+
     def parts(self) -> dict[str, StepModel]:
         """What a mixture is made of, each as a model by itself; empty for a single part."""
         if not isinstance(self.module, Mixture):

@@ -140,6 +140,9 @@ def check_source(source: Record) -> None:
     if "path" in source.values:
         source.text("path")
     if source.value("split_by") == "file":
+        files = source.table("files")
+        for name in files.values:
+            files.text(name)
         return
     source.choice("split_by", SplitBy)
     shares = source.items("split")

@@ -134,6 +134,7 @@ def _facts(source: Source, config: DatasetConfig) -> dict[str, Any]:
     }
     if source.splits:
         facts["split_by"] = "file"
+        facts["files"] = source.paths or {}
     else:
         facts |= {
             "split": list(config.split),

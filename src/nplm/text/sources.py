@@ -23,6 +23,7 @@ class Source:
         blank: lines that were skipped because they were empty.
         path: of the file, as it was given; empty where that is not known.
         splits: the strings of each split, where they came in files of their own.
+        paths: of these files, as `path`, by split.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Source:
     blank: int
     path: str = ""
     splits: dict[str, list[str]] | None = None
+    paths: dict[str, str] | None = None
 
 
 def read_source(
@@ -79,6 +81,7 @@ def join_sources(sources: Mapping[str, Source]) -> Source:
         sum(source.blank for source in sources.values()),
         train.path,
         {name: sources[name].strings if name in sources else [] for name in SPLITS},
+        {name: source.path for name, source in sources.items()},
     )
 
 
