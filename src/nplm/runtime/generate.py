@@ -77,6 +77,8 @@ def generate_batches(
     card = cache.card
     prefix = card.encode(sampling.prefix)
     check_lengths(sampling, len(prefix))
+    if stream.novel:
+        card.refuse_stream("`novel`")
     if stream.novel and card.novelty is None:
         raise ConstraintError(
             "this model was exported without the filter that `novel` needs",
