@@ -1,17 +1,15 @@
 """The n-gram's tables and the mixture, as modules and as files, against float64 sums."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from nplm.config import ModelConfig, RunConfig
 from nplm.counts.evaluate import cross_entropy, evaluate, pair_log_probabilities
-from nplm.counts.ngram import NGram, fit
+from nplm.counts.ngram import fit
 from nplm.counts.tables import table_of
 from nplm.export.onnxfile import export
 from nplm.export.proof import Proof
@@ -29,9 +27,6 @@ from nplm.training.network import NeuralLM
 from nplm.training.recipe import Recipe
 from nplm.training.torchmodel import assemble
 
-LISTS = st.lists(st.lists(st.integers(1, 3), max_size=6), min_size=1, max_size=12)
-HALF = 2.0**-11  # what rounding to half precision changes, relatively
-
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
@@ -46,14 +41,6 @@ def log_rows(module: torch.nn.Module, contexts: NDArray[np.integer]) -> NDArray[
     with torch.inference_mode():
         out = module.eval()(torch.from_numpy(contexts.astype(np.int64)))
     return out.numpy().astype(np.float64)
-
-
-def assert_rounded(found: NDArray[np.float64], ngram: NGram, contexts: NDArray[np.integer]) -> None:
-    """Rounding each log p moves the sum of a row too, by at most HALF times its entropy."""
-    expected = np.log(ngram.probabilities(contexts))
-    moved = HALF * math.log(ngram.vocab_size) + 1e-6
-    np.testing.assert_allclose(found, expected, rtol=HALF, atol=moved)
-    np.testing.assert_allclose(np.exp(found).sum(axis=1), 1, rtol=0, atol=1e-6)
 
 
 def drawn(rows: int, width: int, vocab_size: int) -> NDArray[np.int64]:

@@ -11,6 +11,7 @@ import typer
 from nplm.checks import MAX_TEXT_MB, SPLITS, Document, Level, Normalization
 from nplm.cli import latest
 from nplm.cli.console import format_count, note, stage, stdout
+from nplm.cli.options import Force
 from nplm.commandline import command_line
 from nplm.config import CountOn, DatasetConfig, SplitBy, usual_split
 from nplm.errors import NotFoundError, UsageError
@@ -72,7 +73,7 @@ def build(
     max_mb: Annotated[
         float, typer.Option(help="Megabytes of text; a build takes up to 20 times that.")
     ] = MAX_TEXT_MB,
-    force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
+    force: Force = False,
 ) -> None:
     """Split a list of strings and write it as ids."""
     from nplm.text import datafolder, dataset

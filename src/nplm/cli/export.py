@@ -7,6 +7,7 @@ import typer
 
 from nplm.cli import latest
 from nplm.cli.console import note, stage
+from nplm.cli.options import Force, MovedData, RunFolder
 from nplm.commandline import command_line
 from nplm.errors import UsageError
 from nplm.extras import training_extra
@@ -25,15 +26,11 @@ def export() -> None:
 
 @app.command("onnx")
 def onnx(
-    run: Annotated[
-        Path | None, typer.Argument(help="A run folder. (default: the run finished last)")
-    ] = None,
+    run: RunFolder = None,
     out: Annotated[
         Path | None, typer.Option(help="File to write. (default: exports/RUN.onnx)")
     ] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="The data set, if it has moved. (default: where it was)")
-    ] = None,
+    data: MovedData = None,
     novelty: Annotated[
         bool | None,
         typer.Option(
@@ -43,7 +40,7 @@ def onnx(
     private: Annotated[
         bool, typer.Option("--private", help="Carry neither the filter nor hashes of the data.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
+    force: Force = False,
 ) -> None:
     """Write an ONNX file, and prove that it computes what the run does."""
     with training_extra("nplm export"):
@@ -82,16 +79,12 @@ def onnx(
 
 @app.command("arpa")
 def arpa(
-    run: Annotated[
-        Path | None, typer.Argument(help="A run folder. (default: the run finished last)")
-    ] = None,
+    run: RunFolder = None,
     out: Annotated[
         Path | None, typer.Option(help="File to write. (default: exports/RUN.arpa)")
     ] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="The data set, if it has moved. (default: where it was)")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
+    data: MovedData = None,
+    force: Force = False,
 ) -> None:
     """Write the n-gram of a run as an ARPA file, for KenLM and SRILM."""
     from nplm.export.arpa import export_arpa

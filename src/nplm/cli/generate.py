@@ -12,6 +12,7 @@ from nplm.cli import latest
 from nplm.cli.conditions import Contains, EndsWith, Length, Match, condition_of
 from nplm.cli.console import Format, data_output, format_count, note, progress
 from nplm.cli.modelfile import open_file
+from nplm.cli.options import Force
 from nplm.commandline import command_line
 from nplm.errors import DataError, NotFoundError, UsageError
 from nplm.extras import training_extra
@@ -114,7 +115,7 @@ def generate(
     ] = None,
     output_format: Annotated[Format, typer.Option("--format", help="What is printed.")] = "text",
     out: Annotated[Path | None, typer.Option(help="File to write. (default: stdout)")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
+    force: Force = False,
 ) -> None:
     """Generate strings.
 

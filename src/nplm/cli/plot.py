@@ -7,14 +7,10 @@ import typer
 
 from nplm.cli import latest
 from nplm.cli.console import note
+from nplm.cli.options import Force, RunFolder
 from nplm.extras import training_extra
 
 app = typer.Typer(help="Draw a run or a sweep as PNG or SVG.", no_args_is_help=True)
-
-RunFolder = Annotated[
-    Path | None, typer.Argument(help="A run folder. (default: the run finished last)")
-]
-Force = Annotated[bool, typer.Option("--force", help="Replace what exists.")]
 
 
 @app.command()

@@ -7,6 +7,7 @@ import typer
 
 from nplm.cli import latest
 from nplm.cli.console import note, stage
+from nplm.cli.options import Force, MovedData, RunFolder
 from nplm.cli.settings import as_flags
 from nplm.commandline import command_line
 from nplm.extras import training_extra
@@ -17,16 +18,12 @@ if TYPE_CHECKING:
 
 
 def report(
-    run: Annotated[
-        Path | None, typer.Argument(help="A run folder. (default: the run finished last)")
-    ] = None,
+    run: RunFolder = None,
     out: Annotated[
         Path | None, typer.Option(help="File to write. (default: RUN/report.html)")
     ] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="The data set, if it has moved. (default: where it was)")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
+    data: MovedData = None,
+    force: Force = False,
 ) -> None:
     """Everything about a run on one page.
 

@@ -13,6 +13,7 @@ import typer
 from nplm.checks import check_above_zero
 from nplm.cli import latest
 from nplm.cli.console import Format, data_output, format_count, note
+from nplm.cli.options import Force
 
 if TYPE_CHECKING:
     from nplm.runtime.onnxmodel import OnnxModel
@@ -57,7 +58,7 @@ def score(
     ] = "strict",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
     out: Annotated[Path | None, typer.Option(help="File to write. (default: stdout)")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
+    force: Force = False,
 ) -> None:
     """How probable strings are, and each of their symbols.
 

@@ -9,6 +9,7 @@ from nplm.checks import check_integer
 from nplm.cli import latest
 from nplm.cli.conditions import Contains, EndsWith, Length, Match, condition_of
 from nplm.cli.console import Format, data_output, note
+from nplm.cli.options import Force
 from nplm.generation import DEFAULT_CACHE_MB
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def top(
     ] = None,
     output_format: Annotated[Format, typer.Option("--format", help="What is printed.")] = "text",
     out: Annotated[Path | None, typer.Option(help="File to write. (default: stdout)")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what exists.")] = False,
+    force: Force = False,
 ) -> None:
     """The most probable strings, exactly and in order.
 

@@ -15,9 +15,8 @@ from nplm.presets import format_value
 from nplm.report.content import Report
 from nplm.report.fonts import visible
 from nplm.runs.facts import RunFacts
-from nplm.runtime.modelcard import ModelCard
 from nplm.runtime.score import Scored
-from nplm.text.vocab import BOUNDARY_SHOWN, symbols_of
+from nplm.text.vocab import BOUNDARY_SHOWN, Vocab, symbols_of
 
 SHOWN_SAMPLES = 60
 SURE, LOST = 0.5, 6.0  # nats: below one no colour, above the other full colour
@@ -33,7 +32,7 @@ def render(report: Report) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["picture"] = _data_url
-    environment.filters["coloured"] = partial(_coloured, card=report.facts.card)
+    environment.filters["coloured"] = partial(_coloured, vocab=report.facts.card.vocab)
     environment.filters["visible"] = _visible
     return environment.get_template("page.html").render(
         report=report,
@@ -61,15 +60,11 @@ def _visible(text: str) -> str:
     return "".join(symbol if symbol == " " else visible(symbol) for symbol in text)
 
 
-def _coloured(scored: Scored, card: ModelCard) -> list[tuple[str, str, float]]:
+def _coloured(scored: Scored, vocab: Vocab) -> list[tuple[str, str, float]]:
     """Each symbol and the end of a string: as shown, its nats, and how dark it is (0 to 1)."""
-    symbols = [*map(visible, symbols_of(scored.text, card.vocab.level)), BOUNDARY_SHOWN]
-    pairs = zip(symbols, scored.per_symbol, strict=card.document == "line")  # a passage has no end
+    symbols = [*map(visible, symbols_of(scored.text, vocab.level)), BOUNDARY_SHOWN]
+    blank = vocab.separator
     return [
-        (symbol + card.vocab.separator, f"{nats:.2f}", min(1.0, max(0.0, _shade(nats))))
-        for symbol, nats in pairs
+        (symbol + blank, f"{nats:.2f}", min(1.0, max(0.0, (nats - SURE) / (LOST - SURE))))
+        for symbol, nats in zip(symbols, scored.per_symbol, strict=True)
     ]
-
-
-def _shade(nats: float) -> float:
-    return (nats - SURE) / (LOST - SURE)

@@ -79,11 +79,11 @@ def generate_batches(
     check_lengths(sampling, len(prefix))
     if stream.novel:
         card.refuse_stream("`novel`")
-    if stream.novel and card.novelty is None:
-        raise ConstraintError(
-            "this model was exported without the filter that `novel` needs",
-            "export it again, with its filter: nplm export onnx",
-        )
+        if card.novelty is None:
+            raise ConstraintError(
+                "this model was exported without the filter that `novel` needs",
+                "export it again, with its filter: nplm export onnx",
+            )
     if sampling.condition or stream.excluding:
         card.refuse_stream("a condition")
     if card.document == "stream":

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nplm.text.strings import Ids, Strings
-from nplm.text.vocab import BOUNDARY, Vocab, normalize
+from nplm.text.vocab import Vocab, normalize
 
 LINE_END = ord("\n")
 
@@ -45,12 +45,8 @@ class CharacterTokenizer:
         if self.form != "none" and not all(map(str.isascii, texts)):
             texts = [normalize(text, self.form) for text in texts]
         lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-        offsets = np.concatenate([[0], np.cumsum(lengths + 1)])
-        ids = np.full(offsets[-1], BOUNDARY, self.dtype)
-        inside = np.ones(len(ids), np.bool_)
-        inside[offsets[1:] - 1] = False
-        ids[inside] = self._ids[np.minimum(code_points("".join(texts)), self._last)]
-        return Strings(ids, offsets)
+        symbols = self._ids[np.minimum(code_points("".join(texts)), self._last)]
+        return Strings.of_symbols(symbols, lengths)
 
     def decode(self, strings: Strings) -> list[str]:
         """The texts of ids that are all in the vocabulary."""

@@ -35,6 +35,16 @@ class Strings:
         return cls(ids, np.concatenate([[0], ends + 1]))
 
     @classmethod
+    def of_symbols(cls, symbols: Ids, lengths: NDArray[np.int64]) -> "Strings":
+        """Strings of (n,) lengths, of their symbols alone, one string after the other."""
+        offsets = np.concatenate([[0], np.cumsum(lengths + 1)])
+        ids = np.full(offsets[-1], BOUNDARY, symbols.dtype)
+        inside = np.ones(len(ids), np.bool_)
+        inside[offsets[1:] - 1] = False
+        ids[inside] = symbols
+        return cls(ids, offsets)
+
+    @classmethod
     def join(cls, parts: Sequence["Strings"]) -> "Strings":
         """The strings of all parts, of which there is at least one, one after the other."""
         sizes = np.concatenate([np.diff(part.offsets) for part in parts])

@@ -30,7 +30,10 @@ class Tokenizer(Protocol):
     dtype: np.dtype[Any]
 
     def encode(self, texts: Sequence[str]) -> Strings:
-        """The ids of texts; a line end or a lone surrogate in one makes a symbol unseen."""
+        """The ids of texts; a symbol with a lone surrogate is one unseen.
+
+        So is a line end, of characters; between words it is white space.
+        """
         ...
 
     def decode(self, strings: Strings) -> list[str]:

@@ -7,7 +7,7 @@ from itertools import chain, repeat
 import numpy as np
 
 from nplm.text.strings import Strings
-from nplm.text.vocab import BOUNDARY, Vocab, normalize
+from nplm.text.vocab import Vocab, normalize
 
 
 def count_words(texts: Iterable[str]) -> dict[str, int]:
@@ -36,13 +36,9 @@ class WordTokenizer:
             texts = [normalize(text, self.form) for text in texts]
         tokens = [text.split() for text in texts]
         lengths = np.fromiter(map(len, tokens), np.int64, len(tokens))
-        offsets = np.concatenate([[0], np.cumsum(lengths + 1)])
-        ids = np.full(offsets[-1], BOUNDARY, self.dtype)
-        inside = np.ones(len(ids), np.bool_)
-        inside[offsets[1:] - 1] = False
         each = map(self._ids.get, chain.from_iterable(tokens), repeat(self.unseen))
-        ids[inside] = np.fromiter(each, self.dtype, int(lengths.sum()))
-        return Strings(ids, offsets)
+        symbols = np.fromiter(each, self.dtype, int(lengths.sum()))
+        return Strings.of_symbols(symbols, lengths)
 
     def decode(self, strings: Strings) -> list[str]:
         """The texts of ids that are all in the vocabulary."""
