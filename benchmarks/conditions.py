@@ -51,7 +51,7 @@ def rates(file: Path, names: int) -> list[list[str]]:
             cache.of(sampling)
         seconds = time.perf_counter() - started
         few = walk(sampling, FEW, 0)
-        count = names if few[0] > 20_000 else FEW
+        count = names if pattern in EARLY or few[0] > 20_000 else FEW
         walk(sampling, count, 0)
         timed = [walk(sampling, count, seed) for seed in (1, 2, 3)]
         rate, (_, attempts, bound) = median(each[0] for each in timed), timed[0]
