@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import Nplm
-from nplm.cli import generate
+from nplm.cli import tally
 
 GOLDEN = str(Path(__file__).parents[1] / "golden" / "signed.onnx")
 
@@ -99,8 +99,8 @@ def test_what_is_malformed_is_told_in_one_line(
 def test_generate_foretells_what_takes_long(
     nplm: "Nplm", monkeypatch: pytest.MonkeyPatch, home: Path
 ) -> None:
-    monkeypatch.setattr(generate, "KNOWN", 0.0)
-    monkeypatch.setattr(generate, "LONG", 0.0)
+    monkeypatch.setattr(tally, "KNOWN", 0.0)
+    monkeypatch.setattr(tally, "LONG", 0.0)
     options = ("-n", "400", "--match", ".*a.*", "--out", home / "strings.txt")
     told = re.findall(
         r"^([\d.,]+) strings/s: about ([\d,]+) s more$",

@@ -11,8 +11,9 @@ from nplm.config import DatasetConfig, RunConfig
 from nplm.counts.ngram import NGram, fit
 from nplm.counts.tables import table_of
 from nplm.errors import DataError, ExistsError, VerificationError
-from nplm.export import arpa
-from nplm.export.arpa import export_arpa, spelling
+from nplm.export import arpaformat
+from nplm.export.arpa import export_arpa
+from nplm.export.arpaformat import spelling
 from nplm.presets import override, preset
 from nplm.runs.facts import RunFacts, new_facts
 from nplm.text.dataset import Dataset, build
@@ -160,7 +161,7 @@ def test_a_run_without_an_n_gram_and_a_file_that_is_there(small: Dataset, tmp_pa
 def test_what_is_wrong_is_not_put_in_place(
     small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arpa, "DIGITS", 3)
+    monkeypatch.setattr(arpaformat, "DIGITS", 3)
     with pytest.raises(VerificationError, match="off by"):
         written(small, 3, tmp_path / "x.arpa")
     assert list(tmp_path.iterdir()) == []
